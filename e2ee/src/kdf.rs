@@ -1,0 +1,79 @@
+//! Key derivation: every label of the protocol's secret half, and nothing but HKDF and HMAC.
+//!
+//! HKDF is used only as the combined extract-and-expand that `WebCrypto` offers.
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+pub(crate) const HANDSHAKE_LABEL: &str = "Plasma/v1/handshake";
+pub(crate) const INITIATION_LABEL: &str = "Plasma/v1/initiation";
+pub(crate) const SESSION_LABEL: &str = "Plasma/v1/session-id";
+pub(crate) const EPHEMERAL_LABEL: &str = "Plasma/v1/ephemeral-hash";
+pub(crate) const ASSOCIATED_DATA_LABEL: &str = "Plasma/v1/associated-data";
+const ROOT_LABEL: &str = "Plasma/v1/root";
+const RATCHET_LABEL: &str = "Plasma/v1/ratchet";
+const MESSAGE_LABEL: &str = "Plasma/v1/message";
+
+/// Derives `N` bytes: HKDF-SHA-256 with `info = label ‖ context`.
+fn derive<const N: usize>(
+    salt: &[u8],
+    input: &[u8],
+    label: &str,
+    context: &[u8],
+) -> Zeroizing<[u8; N]> {
+    let mut out = Zeroizing::new([0; N]);
+    Hkdf::<Sha256>::new(Some(salt), input)
+        .expand_multi_info(&[label.as_bytes(), context], out.as_mut_slice())
+        .expect("HKDF-SHA-256 yields up to 8,160 bytes");
+    out
+}
+
+fn halves(bytes: &[u8; 64]) -> (Secret, Secret) {
+    let (mut first, mut second) = ([0; 32], [0; 32]);
+    first.copy_from_slice(&bytes[..32]);
+    second.copy_from_slice(&bytes[32..]);
+    (Secret::new(first), Secret::new(second))
+}
+
+/// The root of a session, from the handshake's agreements and its transcript hash.
+pub(crate) fn handshake_root(agreements: &[u8], transcript: &[u8; 32]) -> Secret {
+    Secret::new(*derive::<32>(&[0; 32], agreements, ROOT_LABEL, transcript))
+}
+
+/// One turn of the ratchet: the next root and a chain key.
+pub(crate) fn turn(root: &Secret, agreement: &Secret, session_id: &[u8; 16]) -> (Secret, Secret) {
+    let out = derive::<64>(root.expose(), agreement.expose(), RATCHET_LABEL, session_id);
+    halves(&out)
+}
+
+/// One step of a chain: the message key and the next chain key.
+pub(crate) fn step(chain: &Secret) -> (Secret, Secret) {
+    (hmac(chain, 1), hmac(chain, 2))
+}
+
+fn hmac(chain: &Secret, constant: u8) -> Secret {
+    let mac = Hmac::<Sha256>::new_from_slice(chain.expose()).expect("HMAC takes any key length");
+    Secret::new(mac.chain_update([constant]).finalize().into_bytes().into())
+}
+
+/// What encrypts one message.
+pub(crate) struct MessageSecrets {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    pub(crate) nonce: [u8; 12],
+    pub(crate) commitment: [u8; 32],
+}
+
+/// Derives key, nonce and commitment of a message from its key and the salt in its header.
+pub(crate) fn message(key: &Secret, salt: &[u8; 16], session_id: &[u8; 16]) -> MessageSecrets {
+    let out = derive::<76>(salt, key.expose(), MESSAGE_LABEL, session_id);
+    let mut secrets =
+        MessageSecrets { key: Zeroizing::new([0; 32]), nonce: [0; 12], commitment: [0; 32] };
+    secrets.key.copy_from_slice(&out[..32]);
+    secrets.nonce.copy_from_slice(&out[32..44]);
+    secrets.commitment.copy_from_slice(&out[44..]);
+    secrets
+}

@@ -1,0 +1,124 @@
+//! The account's root key, which signs generations and nothing else.
+
+use core::fmt;
+
+use p256::ecdsa::SigningKey;
+use p256::ecdsa::signature::Signer as _;
+use p256::elliptic_curve::Generate;
+use plasma_identity::encoding::{DecodeError, Reader};
+use plasma_identity::{
+    CertificateRequest, CertificateTerms, DeviceCertificate, Fingerprint, Issuer,
+    MANIFEST_LIFETIME_SECONDS, Manifest, ManifestHash, ManifestStatement, RootPublicKey, Signature,
+    Signer, UserAddress,
+};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::error::{ApproveError, StateError};
+use crate::state::{StateType, VERSION};
+
+/// The root key of an account.
+#[derive(Clone)]
+pub struct RootKey {
+    key: SigningKey,
+}
+
+impl RootKey {
+    /// Generates a root key.
+    pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        Self { key: SigningKey::generate_from_rng(rng) }
+    }
+
+    /// Returns the public half.
+    pub fn public(&self) -> RootPublicKey {
+        p256::PublicKey::from(self.key.verifying_key()).into()
+    }
+
+    /// Computes the fingerprint of the account that this key founds for `user`.
+    pub fn fingerprint(&self, user: UserAddress) -> Fingerprint {
+        self.public().fingerprint(user)
+    }
+
+    /// Certifies a device, as an approver, for the manifest that starts a generation.
+    pub fn certify(
+        &self,
+        request: &CertificateRequest,
+        now: u64,
+    ) -> Result<DeviceCertificate, ApproveError> {
+        request.verify().map_err(|_| ApproveError::BadRequest)?;
+        let statement = request.statement();
+        if statement.account != self.fingerprint(statement.address.user_address()) {
+            return Err(ApproveError::WrongAccount);
+        }
+        let terms = CertificateTerms { may_approve: true, not_before: now, issuer: Issuer::Root };
+        Ok(DeviceCertificate::sign(*request, terms, self))
+    }
+
+    /// Signs the first manifest of a generation: the account's very first one without `previous`,
+    /// otherwise one that overrides `previous` and everything that competes with it.
+    pub fn start_generation(
+        &self,
+        user: UserAddress,
+        certificates: &[DeviceCertificate],
+        previous: Option<&Manifest>,
+        now: u64,
+    ) -> Result<Manifest, ApproveError> {
+        let account = self.fingerprint(user);
+        let foreign = |certificate: &DeviceCertificate| {
+            certificate.user_address() != user || certificate.account() != account
+        };
+        if certificates.iter().any(foreign) {
+            return Err(ApproveError::WrongAccount);
+        }
+        let (generation, epoch, hash) = match previous.map(|last| (last.statement(), last.hash())) {
+            None => (0, 1, ManifestHash::NONE),
+            Some((last, hash)) => {
+                (last.generation.saturating_add(1), last.epoch.saturating_add(1), hash)
+            }
+        };
+        let mut hashes: Vec<_> = certificates.iter().map(DeviceCertificate::hash).collect();
+        hashes.sort_unstable();
+        let statement = ManifestStatement {
+            user,
+            account,
+            generation,
+            epoch,
+            previous: hash,
+            issued: now,
+            expires: now.saturating_add(MANIFEST_LIFETIME_SECONDS),
+            signer: Issuer::Root,
+            certificates: hashes,
+        };
+        Ok(Manifest::sign(statement, self)?)
+    }
+
+    /// Encodes the private key, to be sealed by the caller.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut out = Zeroizing::new(vec![StateType::RootKey as u8, VERSION]);
+        out.extend_from_slice(&Zeroizing::new(<[u8; 32]>::from(self.key.to_bytes()))[..]);
+        out
+    }
+
+    /// Decodes what [`RootKey::to_bytes`] encoded.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
+        let mut reader = Reader::new(bytes);
+        reader.prefix(StateType::RootKey as u8, VERSION)?;
+        let key = SigningKey::from_slice(reader.slice(32)?)
+            .map_err(|_| DecodeError::InvalidField("private key"))?;
+        reader.finish()?;
+        Ok(Self { key })
+    }
+}
+
+impl Signer for RootKey {
+    fn sign(&self, message: &[u8]) -> Signature {
+        let signature: p256::ecdsa::Signature = self.key.sign(message);
+        signature.into()
+    }
+}
+
+impl fmt::Debug for RootKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RootKey").field("public", &self.public()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! Public keys: 65-byte uncompressed points, checked when they are read.
+
+use core::fmt;
+
+use p256::PublicKey;
+use p256::ecdsa::VerifyingKey;
+use p256::ecdsa::signature::Verifier;
+use p256::elliptic_curve::sec1::ToSec1Point;
+
+use crate::address::UserAddress;
+use crate::encoding::DecodeError;
+use crate::fingerprint::Fingerprint;
+use crate::signature::{InvalidSignature, Signature};
+
+/// Length of an encoded point: 0x04 ‖ x ‖ y.
+pub const POINT_LENGTH: usize = 65;
+
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Point {
+    bytes: [u8; POINT_LENGTH],
+    key: PublicKey,
+}
+
+impl Point {
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let bytes: [u8; POINT_LENGTH] = bytes.try_into().map_err(|_| DecodeError::InvalidPoint)?;
+        if bytes[0] != 0x04 {
+            return Err(DecodeError::InvalidPoint);
+        }
+        let key = PublicKey::from_sec1_bytes(&bytes).map_err(|_| DecodeError::InvalidPoint)?;
+        Ok(Self { bytes, key })
+    }
+
+    fn from_key(key: PublicKey) -> Self {
+        let mut bytes = [0; POINT_LENGTH];
+        bytes.copy_from_slice(key.to_sec1_point(false).as_bytes());
+        Self { bytes, key }
+    }
+
+    fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
+        VerifyingKey::from(self.key)
+            .verify(message, &signature.to_ecdsa()?)
+            .map_err(|_| InvalidSignature)
+    }
+}
+
+macro_rules! public_key {
+    ($(#[$documentation:meta])* $name:ident) => {
+        $(#[$documentation])*
+        #[derive(Clone, Copy, Eq, PartialEq)]
+        pub struct $name(Point);
+
+        impl $name {
+            /// Length of the encoding.
+            pub const LENGTH: usize = POINT_LENGTH;
+
+            /// Accepts an uncompressed point that is on the curve and not infinity.
+            pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+                Point::from_bytes(bytes).map(Self)
+            }
+
+            /// Returns 0x04 ‖ x ‖ y.
+            pub fn to_bytes(&self) -> [u8; POINT_LENGTH] {
+                self.0.bytes
+            }
+
+            /// Borrows 0x04 ‖ x ‖ y.
+            pub fn as_bytes(&self) -> &[u8; POINT_LENGTH] {
+                &self.0.bytes
+            }
+        }
+
+        impl From<PublicKey> for $name {
+            fn from(key: PublicKey) -> Self {
+                Self(Point::from_key(key))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:02x?}..)"), &self.0.bytes[1..5])
+            }
+        }
+    };
+}
+
+public_key!(
+    /// The key that starts the generations of an account; its hash is the account's fingerprint.
+    RootPublicKey
+);
+public_key!(
+    /// The key with which a device signs (DSK).
+    SigningPublicKey
+);
+public_key!(
+    /// A key with which a secret is agreed: a device's DHK, an EC prekey or a ratchet key.
+    AgreementPublicKey
+);
+
+impl RootPublicKey {
+    /// Checks a signature by this key.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
+        self.0.verify(message, signature)
+    }
+
+    /// Computes the fingerprint of the account that this key founds for `user`.
+    pub fn fingerprint(&self, user: UserAddress) -> Fingerprint {
+        Fingerprint::compute(user, self)
+    }
+}
+
+impl SigningPublicKey {
+    /// Checks a signature by this key.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
+        self.0.verify(message, signature)
+    }
+}
+
+impl AgreementPublicKey {
+    /// Borrows the point for an agreement.
+    pub fn as_point(&self) -> &PublicKey {
+        &self.0.key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::SecretKey;
+
+    use super::*;
+
+    fn sample() -> [u8; 65] {
+        AgreementPublicKey::from(SecretKey::from_slice(&[7; 32]).unwrap().public_key()).to_bytes()
+    }
+
+    #[test]
+    fn only_uncompressed_points_on_the_curve_are_accepted() {
+        let good = sample();
+        assert!(AgreementPublicKey::from_bytes(&good).is_ok());
+
+        let mut off_curve = good;
+        off_curve[64] ^= 1;
+        let mut compressed = vec![0x02 | (good[64] & 1)];
+        compressed.extend_from_slice(&good[1..33]);
+        let mut hybrid = good;
+        hybrid[0] = 0x06 | (good[64] & 1);
+        let mut long = good.to_vec();
+        long.push(0);
+        let zero = [0; 65];
+        let mut above_modulus = [0xff; 65];
+        above_modulus[0] = 4;
+        for bad in [
+            &off_curve[..],
+            &compressed,
+            &hybrid,
+            &long,
+            &zero,
+            &above_modulus,
+            &[0],
+            &[],
+            &good[..64],
+        ] {
+            assert_eq!(AgreementPublicKey::from_bytes(bad), Err(DecodeError::InvalidPoint));
+        }
+    }
+}

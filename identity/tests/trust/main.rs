@@ -1,0 +1,5 @@
+//! Encodings and chains through the public interface.
+#![cfg(test)]
+
+mod arbitrary;
+mod chain;
