@@ -1,1 +1,51 @@
+//! Everything that one device of a user does: keys, sessions, chats, sending and listening.
+//!
+//! Owns the device's memory ([`Store`], `SQLite`), the connection to the service, and the order in
+//! which both are used: what is sent is kept first, what is received is saved before it is
+//! acknowledged, and nothing is believed that the encryption does not authenticate. Does **not**
+//! own cryptography (`plasma-e2ee`), the rules of identity (`plasma-identity`) or the contract
+//! (`plasma-proto`), and draws nothing on a screen.
+//!
+//! # A device's life
+//!
+//! ```text
+//! let bob  = Device::register_first(&endpoint, Store::open(path)?, tenant, platform_token).await?;
+//! let link = bob.create_link().await?;                 // https://…/c/<token>#<fingerprint>
+//!
+//! let resolved = ann.resolve(&link).await?;            // who, on which platform, at what price
+//! let opened   = ann.open_chat(&resolved, accept(&resolved.quote)).await?;
+//! ann.send_text(opened.chat.id, "hello").await?;       // for each device: delivered or stored
+//!
+//! let mut events = bob.receive();
+//! while let Some(event) = events.next().await { … }    // Message, QueueEmpty, IdentityChanged …
+//! ```
 
+mod connection;
+mod contact_link;
+mod device;
+mod env;
+mod error;
+mod id;
+mod message;
+mod receive;
+mod store;
+#[cfg(test)]
+mod testing;
+pub mod wire;
+
+pub use connection::Endpoint;
+pub use contact_link::ContactLink;
+pub use device::{
+    Approval, Device, LinkInvitation, LinkRequest, OpenChat, PendingDevice, Resolved, Trust, accept,
+};
+pub use env::Env;
+pub use error::{Error, ServiceError, UndecryptableReason};
+pub use id::{ChatId, MessageId};
+pub use message::{
+    Delivery, Direction, Event, Message, MessageState, SendReport, StopCause, Undecryptable,
+};
+pub use plasma_proto::messaging::v1::DeliveryState;
+pub use receive::{Events, Pulled};
+pub use store::chats::KnownChat;
+pub use store::{Store, StoreError};
+pub use uuid::Uuid;

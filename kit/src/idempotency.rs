@@ -1,8 +1,10 @@
 //! The same request twice has one effect and one answer.
 //!
 //! [`begin`] claims the key inside the transaction that will do the work, so that a parallel
-//! retry waits for the first to commit and then repeats its answer. Outcomes are kept for
-//! [`RETENTION`], sealed: an answer may hold a secret that is shown once.
+//! retry waits for the first to commit and then repeats its answer. Where the work spans contexts
+//! and so transactions, and is safe to repeat by itself, [`find`] looks for an answer first and
+//! [`keep`] keeps it last. Outcomes are kept for [`RETENTION`], sealed: an answer may hold a secret
+//! that is shown once.
 
 use std::time::Duration;
 
@@ -72,6 +74,69 @@ impl Replay {
     }
 }
 
+/// How a request ended, to be kept by [`keep`].
+#[derive(Debug)]
+pub struct Outcome(Vec<u8>);
+
+impl Outcome {
+    /// The request was answered.
+    pub fn answered(response: &impl Message) -> Self {
+        Self([&[ANSWERED][..], &response.encode_to_vec()].concat())
+    }
+
+    /// The request was refused for good: the same request will be refused again.
+    pub fn refused(failure: &Failure) -> Self {
+        Self([&[REFUSED][..], &failure.to_bytes()].concat())
+    }
+}
+
+/// Finds the answer of a request whose work is not done in one transaction of ours. Fails with
+/// IDEMPOTENCY_KEY_REUSED where the key belongs to another request.
+pub async fn find(
+    db: &TenantDb,
+    secrets: &Secrets,
+    key: &Key,
+) -> Result<Option<Replay>, Failure> {
+    match find_row(db, key).await? {
+        Some(row) => replay(secrets, key, row).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Keeps the outcome of a request whose work is done already and may be done again without harm.
+/// Gives the outcome that stands: where a parallel call kept one first, that one.
+pub async fn keep(
+    db: &TenantDb,
+    env: &Env,
+    secrets: &Secrets,
+    key: Key,
+    outcome: Outcome,
+) -> Result<Replay, Failure> {
+    let sealed = secrets.seal(SEAL_LABEL, &key.context(), &outcome.0);
+    let tx = db.begin().await?;
+    if insert(&tx, &key, sealed, env.now()).await? {
+        tx.commit().await?;
+        return Ok(Replay(outcome.0));
+    }
+    let row = load(&tx, &key).await?;
+    tx.rollback().await?;
+    replay(secrets, &key, row)
+}
+
+fn replay(
+    secrets: &Secrets,
+    key: &Key,
+    (hash, sealed): (Vec<u8>, Vec<u8>),
+) -> Result<Replay, Failure> {
+    if hash != key.request_hash {
+        return Err(Failure::idempotency_key_reused());
+    }
+    let outcome = secrets
+        .open(SEAL_LABEL, &key.context(), &sealed)
+        .map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+    Ok(Replay(outcome))
+}
+
 /// The right to answer a request, and the transaction to do its work in.
 #[derive(Debug)]
 pub struct Claim {
@@ -89,18 +154,12 @@ pub async fn begin(
     key: Key,
 ) -> Result<Begun, Failure> {
     let tx = db.begin().await?;
-    if claim(&tx, &key, env.now()).await? {
+    if insert(&tx, &key, Vec::new(), env.now()).await? {
         return Ok(Begun::Fresh(Claim { tx, key, secrets: secrets.clone() }));
     }
-    let (hash, sealed) = load(&tx, &key).await?;
+    let row = load(&tx, &key).await?;
     tx.rollback().await?;
-    if hash != key.request_hash {
-        return Err(Failure::idempotency_key_reused());
-    }
-    let outcome = secrets
-        .open(SEAL_LABEL, &key.context(), &sealed)
-        .map_err(|error| StoreError::Inconsistent(error.to_string()))?;
-    Ok(Begun::Replay(Replay(outcome)))
+    replay(secrets, &key, row).map(Begun::Replay)
 }
 
 impl Claim {
@@ -111,18 +170,16 @@ impl Claim {
 
     /// Keeps the response and commits the work with it.
     pub async fn commit(self, response: &impl Message) -> Result<(), StoreError> {
-        let outcome = [&[ANSWERED][..], &response.encode_to_vec()].concat();
-        self.finish(outcome).await
+        self.finish(Outcome::answered(response)).await
     }
 
     /// Keeps a refusal and commits. The work must have changed nothing that should not stay.
     pub async fn decline(self, failure: &Failure) -> Result<(), StoreError> {
-        let outcome = [&[REFUSED][..], &failure.to_bytes()].concat();
-        self.finish(outcome).await
+        self.finish(Outcome::refused(failure)).await
     }
 
-    async fn finish(self, outcome: Vec<u8>) -> Result<(), StoreError> {
-        let sealed = self.secrets.seal(SEAL_LABEL, &self.key.context(), &outcome);
+    async fn finish(self, outcome: Outcome) -> Result<(), StoreError> {
+        let sealed = self.secrets.seal(SEAL_LABEL, &self.key.context(), &outcome.0);
         let sql = "UPDATE idempotency_keys SET outcome = $1 \
                    WHERE tenant_id = $2 AND caller = $3 AND rpc = $4 AND request_id = $5";
         let values = [
@@ -140,7 +197,12 @@ impl Claim {
 }
 
 /// Inserts the key; waits for a parallel claim of it to end. `false` where it is taken.
-async fn claim(tx: &TenantTx, key: &Key, now: Timestamp) -> Result<bool, StoreError> {
+async fn insert(
+    tx: &TenantTx,
+    key: &Key,
+    sealed: Vec<u8>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let sql = "INSERT INTO idempotency_keys \
                (tenant_id, caller, rpc, request_id, request_hash, outcome, created_at) \
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
@@ -150,7 +212,7 @@ async fn claim(tx: &TenantTx, key: &Key, now: Timestamp) -> Result<bool, StoreEr
         key.rpc.into(),
         key.request_id.clone().into(),
         key.request_hash.to_vec().into(),
-        Vec::<u8>::new().into(),
+        sealed.into(),
         now.0.into(),
     ];
     let statement = Statement::from_sql_and_values(tx.backend(), sql, values);
@@ -158,21 +220,26 @@ async fn claim(tx: &TenantTx, key: &Key, now: Timestamp) -> Result<bool, StoreEr
 }
 
 async fn load(tx: &TenantTx, key: &Key) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    let row = find_row(tx, key).await?;
+    row.ok_or_else(|| StoreError::Conflict("an idempotency key was being removed".to_owned()))
+}
+
+/// The request's hash and its sealed outcome.
+async fn find_row(
+    scope: &impl Scope,
+    key: &Key,
+) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
     let sql = "SELECT request_hash, outcome FROM idempotency_keys \
                WHERE tenant_id = $1 AND caller = $2 AND rpc = $3 AND request_id = $4";
     let values = [
-        tx.tenant().0.into(),
+        scope.tenant().0.into(),
         key.caller.clone().into(),
         key.rpc.into(),
         key.request_id.clone().into(),
     ];
-    let statement = Statement::from_sql_and_values(tx.backend(), sql, values);
-    let row = tx
-        .conn()
-        .query_one_raw(statement)
-        .await?
-        .ok_or_else(|| StoreError::Conflict("an idempotency key was being removed".to_owned()))?;
-    Ok((row.try_get("", "request_hash")?, row.try_get("", "outcome")?))
+    let statement = Statement::from_sql_and_values(scope.backend(), sql, values);
+    let row = scope.conn().query_one_raw(statement).await?;
+    row.map(|row| Ok((row.try_get("", "request_hash")?, row.try_get("", "outcome")?))).transpose()
 }
 
 /// Deletes outcomes older than [`RETENTION`]. Runs once an hour on every node.

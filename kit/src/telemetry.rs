@@ -1,5 +1,7 @@
 //! Logs and traces. Never a payload, a token or a partner's user id in either.
 
+use std::io::IsTerminal;
+
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
@@ -43,7 +45,9 @@ impl Telemetry {
     /// Starts logging to standard error, and tracing where a collector is named.
     pub fn start(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         let filter = EnvFilter::try_new(&config.filter)?;
-        let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let format = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr);
         let format = if config.json { format.json().boxed() } else { format.boxed() };
         let traces = config.otlp_endpoint.as_deref().map(exporter).transpose()?;
         let spans = traces

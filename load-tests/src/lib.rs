@@ -1,1 +1,19 @@
+//! The speed of the service, each figure against a yardstick of the same run.
+//!
+//! Owns the program `plasma-bench`: the figures, the yardsticks (a bare tonic relay, `pgbench`,
+//! bare P-256), a load generator that is leaner than a gRPC client, and the report. What a figure
+//! says, how it is measured and how to read it is in this folder's README. It does **not** own
+//! correctness tests, which are with the code that they test, nor how servers are started
+//! (`plasma-testkit`).
+//!
+//! Everything runs on loopback, servers as processes of their own, and every process that is
+//! started here is ended by its id.
 
+pub mod clock;
+pub mod enrollment;
+pub mod figures;
+pub mod generator;
+pub mod machine;
+pub mod options;
+pub mod relay;
+pub mod report;

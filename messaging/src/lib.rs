@@ -1,1 +1,118 @@
+//! Sessions, devices, prekeys, contact links, chats, and the delivery of sealed messages.
+//!
+//! Owns which devices a user has (as their own signatures say), who may talk to whom, and every
+//! envelope until its device acknowledges it. Does not own money, nor who a platform's users are:
+//! what it must know of either comes through [`ports`]. It links `identity`, the public half of
+//! trust, and never `e2ee`: it can check signatures and open nothing.
+//!
+//! - [`service`]: one file for each RPC.
+//! - [`sessions`]: tokens of devices and users being enrolled.
+//! - [`directory`]: what the hot path reads, cached for seconds: chats and device sets.
+//! - [`delivery`]: the way of an envelope from a sender to a device.
 
+pub mod delivery;
+pub mod directory;
+pub mod domain;
+pub mod migration;
+pub mod ports;
+pub mod service;
+pub mod sessions;
+mod store;
+
+use std::sync::Arc;
+
+use plasma_kit::bus::Bus;
+use plasma_kit::events::Events;
+use plasma_kit::secrets::Secrets;
+use plasma_kit::{Db, Env};
+use tokio_util::sync::CancellationToken;
+
+/// What every part of this context works with.
+#[derive(Clone)]
+pub struct Messaging {
+    /// The database.
+    pub(crate) db: Db,
+    /// Time, ids, randomness.
+    pub(crate) env: Env,
+    /// Keys of the server.
+    pub(crate) secrets: Secrets,
+    /// What nodes tell each other.
+    pub(crate) events: Events,
+    /// Where contact links of tenants without a base of their own point, without trailing slash.
+    pub(crate) public_url: String,
+    /// Who vouches for users, and what their platforms allow.
+    pub(crate) tenants: Arc<dyn ports::Tenants>,
+    /// What access to a chat costs, and who has it.
+    pub(crate) access: Arc<dyn ports::Access>,
+    /// Tokens.
+    pub(crate) sessions: sessions::Sessions,
+    /// Chats and device sets.
+    pub(crate) directory: directory::Directory,
+    /// The way of an envelope.
+    pub(crate) delivery: delivery::Delivery,
+}
+
+/// What this context is built from.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Time, ids, randomness.
+    pub env: Env,
+    /// Keys of the server.
+    pub secrets: Secrets,
+    /// What nodes tell each other.
+    pub events: Events,
+    /// Transport between nodes.
+    pub bus: Arc<dyn Bus>,
+    /// Where contact links of tenants without a base of their own point, without trailing slash.
+    pub public_url: String,
+    /// Who vouches for users, and what their platforms allow.
+    pub tenants: Arc<dyn ports::Tenants>,
+    /// What access to a chat costs, and who has it.
+    pub access: Arc<dyn ports::Access>,
+}
+
+impl Messaging {
+    /// Starts this context on a node; its background work ends with `stop`.
+    pub async fn start(parts: Parts, stop: CancellationToken) -> Self {
+        let Parts { db, env, secrets, events, bus, public_url, tenants, access } = parts;
+        let sessions = sessions::Sessions::new(
+            db.clone(),
+            env.clone(),
+            secrets.clone(),
+            Arc::clone(&tenants),
+        );
+        sessions.watch(events.listen(), stop.clone());
+        let directory =
+            directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
+        directory.watch(events.listen(), stop.clone());
+        let delivery = delivery::Delivery::start(&db, env.clone(), bus, &events, stop).await;
+        Self {
+            db,
+            env,
+            secrets,
+            events,
+            public_url,
+            tenants,
+            access,
+            sessions,
+            directory,
+            delivery,
+        }
+    }
+
+    /// Tokens, for the auth layer.
+    pub fn sessions(&self) -> &sessions::Sessions {
+        &self.sessions
+    }
+
+    /// Delivery, for a graceful stop.
+    pub fn delivery(&self) -> &delivery::Delivery {
+        &self.delivery
+    }
+
+    /// Chats, for the port of billing.
+    pub fn directory(&self) -> &directory::Directory {
+        &self.directory
+    }
+}

@@ -1,0 +1,55 @@
+# `make` lists the targets. Everything is built with one profile, one target folder and always the
+# whole workspace, so that demo, tests and checks share what is compiled.
+SHELL := bash
+STORE ?= embedded
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+BUF := tools/node_modules/.bin/buf
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench lint gen check-gen up setup clean
+
+help: ## List the targets
+	@printf 'make <target>\n\n'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## Build every program
+	cargo build --workspace --bins
+
+demo: build ## Play a paid, encrypted chat on a real server (STORE=embedded or postgres)
+ifeq ($(STORE),postgres)
+	@scripts/setup servers
+endif
+	@$(TARGET)/debug/plasma demo --store $(STORE)
+
+test: ## Run every test, on private PostgreSQL and Redis servers
+	@scripts/setup servers
+	@scripts/test
+
+bench: ## Measure, print a table and write target/bench.json
+	@scripts/setup servers
+	cargo build --release --workspace --bins
+	@$(TARGET)/release/plasma-bench
+
+lint: ## Check format, clippy and the contract
+	@scripts/setup buf
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cd proto && ../$(BUF) lint && ../$(BUF) format --diff --exit-code
+
+gen: build ## Generate the Rust side of the contract
+	$(TARGET)/debug/plasma-codegen
+
+check-gen: gen ## Check that what is generated is what is checked in
+	@test -z "$$(git status --porcelain -- proto/src/gen)" || \
+		{ git --no-pager diff --stat -- proto/src/gen; git status --short -- proto/src/gen; \
+		  echo 'check-gen: proto/src/gen differs; run `make gen` and commit it' >&2; exit 1; }
+
+up: build ## Run a server to develop against, with its address and operator key
+	@scripts/up
+
+setup: ## Install what tests and checks need
+	@scripts/setup
+
+clean: ## Remove everything that was built
+	cargo clean
+	rm -rf tools/node_modules

@@ -1,0 +1,263 @@
+//! The configuration: the commented defaults, then a file, then the environment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use figment::Figment;
+use figment::providers::{Env as Environment, Format, Toml};
+use plasma_kit::db::DbConfig;
+use plasma_kit::telemetry::TelemetryConfig;
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("default.toml");
+const PREFIX: &str = "PLASMA_";
+/// Variables with our prefix that are no settings of the server.
+const NO_SETTINGS: &[&str] =
+    &["PLASMA_CONFIG", "PLASMA_BIN", "PLASMA_ENDPOINT", "PLASMA_API_KEY", "PLASMA_TEST_"];
+
+/// The settings as they are written.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    listen: SocketAddr,
+    data_dir: PathBuf,
+    database_url: String,
+    database_connections_max: u32,
+    database_acquire_timeout_milliseconds: u64,
+    migrate_on_start: bool,
+    redis_url: String,
+    public_url: String,
+    operator_key: String,
+    master_key: String,
+    log_filter: String,
+    log_json: bool,
+    otlp_endpoint: String,
+    reflection: bool,
+    drain_seconds: u64,
+}
+
+/// The configuration in force. Its `Debug` shows no secret.
+#[derive(Clone)]
+pub struct Config {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where the embedded default keeps its data.
+    pub data_dir: PathBuf,
+    /// How to reach the database.
+    pub database: DbConfig,
+    /// Whether the database is the embedded one.
+    pub embedded: bool,
+    /// Whether to bring the schema up to date at the start.
+    pub migrate_on_start: bool,
+    /// Where the bus is.
+    pub redis_url: Option<String>,
+    /// The service's address as people reach it, without a trailing slash.
+    pub public_url: String,
+    /// The operator's key; made at the start where none is set.
+    pub operator_key: Option<String>,
+    /// Master keys, newest first; made at the start where none is set.
+    pub master_keys: Vec<[u8; 32]>,
+    /// Logs and traces.
+    pub telemetry: TelemetryConfig,
+    /// Whether reflection answers.
+    pub reflection: bool,
+    /// How long a stop waits.
+    pub drain: Duration,
+}
+
+impl Config {
+    /// Reads the defaults, the file that PLASMA_CONFIG names, and the environment.
+    pub fn load() -> Result<Self> {
+        refuse_unknown_variables(std::env::vars().map(|(name, _)| name))?;
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = std::env::var_os("PLASMA_CONFIG") {
+            let path = PathBuf::from(file);
+            ensure!(path.is_file(), "PLASMA_CONFIG names {}, which is no file", path.display());
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let names: Vec<String> = setting_names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        figment = figment.merge(Environment::prefixed(PREFIX).only(&names));
+        let settings: Settings = figment.extract().context("the configuration is wrong")?;
+        Self::check(settings)
+    }
+
+    fn check(settings: Settings) -> Result<Self> {
+        let embedded = settings.database_url.is_empty();
+        let url = if embedded {
+            format!("sqlite://{}", settings.data_dir.join("plasma.db").display())
+        } else {
+            ensure!(
+                settings.database_url.starts_with("postgres://")
+                    || settings.database_url.starts_with("postgresql://")
+                    || settings.database_url.starts_with("sqlite://"),
+                "database_url must begin with postgres:// or sqlite://"
+            );
+            settings.database_url
+        };
+        ensure!(settings.database_connections_max >= 1, "database_connections_max must be 1 or more");
+        let operator_key = some(settings.operator_key);
+        if let Some(key) = &operator_key {
+            ensure!(
+                key.starts_with("op_") && key.len() >= 35,
+                "operator_key must be op_ and at least 32 characters"
+            );
+        }
+        let master_keys = master_keys(&settings.master_key)?;
+        ensure!(
+            embedded || url.starts_with("sqlite://") || !master_keys.is_empty(),
+            "master_key must be set with PostgreSQL: every node needs the same. \
+             Make one with: head -c 32 /dev/urandom | base64"
+        );
+        let public_url = if settings.public_url.is_empty() {
+            format!("http://{}", settings.listen)
+        } else {
+            settings.public_url.trim_end_matches('/').to_owned()
+        };
+        Ok(Self {
+            listen: settings.listen,
+            data_dir: settings.data_dir,
+            database: DbConfig {
+                url,
+                connections_max: settings.database_connections_max,
+                acquire_timeout: Duration::from_millis(
+                    settings.database_acquire_timeout_milliseconds,
+                ),
+            },
+            embedded,
+            migrate_on_start: settings.migrate_on_start,
+            redis_url: some(settings.redis_url),
+            public_url,
+            operator_key,
+            master_keys,
+            telemetry: TelemetryConfig {
+                filter: settings.log_filter,
+                json: settings.log_json,
+                otlp_endpoint: some(settings.otlp_endpoint),
+            },
+            reflection: settings.reflection,
+            drain: Duration::from_secs(settings.drain_seconds),
+        })
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is in force, for a person, without secrets.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = if self.embedded {
+            format!("embedded SQLite in {}", self.data_dir.display())
+        } else {
+            without_password(&self.database.url)
+        };
+        let bus = self.redis_url.as_deref().map_or_else(
+            || "in process: one node".to_owned(),
+            without_password,
+        );
+        let given = |set: bool| if set { "set" } else { "made once and kept in the data folder" };
+        let traces = self.telemetry.otlp_endpoint.as_deref().unwrap_or("off");
+        writeln!(f, "listen                 {}", self.listen)?;
+        writeln!(f, "public address         {}", self.public_url)?;
+        writeln!(f, "database               {database}")?;
+        writeln!(f, "database connections   {} and 4 reserved", self.database.connections_max)?;
+        writeln!(f, "migrate on start       {}", self.migrate_on_start)?;
+        writeln!(f, "bus                    {bus}")?;
+        writeln!(f, "operator key           {}", given(self.operator_key.is_some()))?;
+        writeln!(f, "master keys            {}", match self.master_keys.len() {
+            0 => given(false).to_owned(),
+            count => format!("{count} set"),
+        })?;
+        writeln!(f, "log filter             {}", self.telemetry.filter)?;
+        writeln!(f, "traces (OTLP)          {traces}")?;
+        writeln!(f, "reflection             {}", self.reflection)?;
+        write!(f, "drain                  {} s", self.drain.as_secs())
+    }
+}
+
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn master_keys(text: &str) -> Result<Vec<[u8; 32]>> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(|key| {
+            let bytes = STANDARD.decode(key).context("master_key is not base64")?;
+            bytes.try_into().map_err(|_| anyhow::anyhow!("a master_key must have 32 bytes"))
+        })
+        .collect()
+}
+
+fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://…@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn setting_names() -> Vec<String> {
+    DEFAULTS
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name.to_owned()))
+        .collect()
+}
+
+fn refuse_unknown_variables(names: impl Iterator<Item = String>) -> Result<()> {
+    let known = setting_names();
+    for name in names.filter(|name| name.starts_with(PREFIX)) {
+        let setting = name[PREFIX.len()..].to_lowercase();
+        let other = NO_SETTINGS.iter().any(|other| name.starts_with(other));
+        if !other && !known.contains(&setting) {
+            bail!("{name} is no setting; the settings are: {}", known.join(", "));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults() -> Settings {
+        Figment::from(Toml::string(DEFAULTS)).extract().unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_the_embedded_way_to_run() {
+        let config = Config::check(defaults()).unwrap();
+        assert!(config.embedded);
+        assert_eq!(config.public_url, "http://127.0.0.1:7001");
+    }
+
+    #[test]
+    fn an_unknown_variable_is_refused_by_name() {
+        let refused = refuse_unknown_variables(["PLASMA_LISTN".to_owned()].into_iter());
+        assert!(refused.unwrap_err().to_string().contains("PLASMA_LISTN"));
+        let fine = ["PLASMA_LISTEN", "PLASMA_TEST_POSTGRES", "PATH"].map(str::to_owned);
+        refuse_unknown_variables(fine.into_iter()).unwrap();
+    }
+
+    #[test]
+    fn postgres_needs_a_master_key_and_no_secret_is_shown() {
+        let mut settings = defaults();
+        settings.database_url = "postgres://ann:hunter2@db/plasma".to_owned();
+        assert!(Config::check(settings.clone()).is_err());
+        settings.master_key = STANDARD.encode([5; 32]);
+        settings.operator_key = format!("op_{}", "s3cret".repeat(6));
+        let shown = format!("{:?}", Config::check(settings).unwrap());
+        assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
+        assert!(!shown.contains(&STANDARD.encode([5; 32])), "{shown}");
+    }
+}

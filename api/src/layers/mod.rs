@@ -1,0 +1,4 @@
+//! The layers between the wire and the services.
+
+pub mod auth;
+pub mod conformance;

@@ -1,0 +1,110 @@
+//! One installation of a user.
+
+mod accounts;
+mod chats;
+mod link_device;
+mod links;
+mod prekeys;
+mod register;
+mod sealing;
+mod send;
+
+use std::sync::Arc;
+
+use plasma_e2ee::DeviceKeys;
+use plasma_identity::{DeviceAddress, UserAddress};
+use plasma_proto::messaging::v1 as pb;
+use tokio::sync::Mutex;
+use tonic::transport::Channel;
+
+pub use accounts::Trust;
+pub(crate) use accounts::{Learned, learn};
+pub use chats::{OpenChat, accept};
+pub use link_device::{Approval, LinkInvitation, LinkRequest, PendingDevice};
+pub use links::Resolved;
+
+use crate::connection::{Connection, Endpoint};
+use crate::env::Env;
+use crate::error::Error;
+use crate::store::{Store, own_device};
+
+/// A registered device. Clones are the same device.
+#[derive(Debug, Clone)]
+pub struct Device {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) env: Env,
+    pub(crate) connection: Connection,
+    pub(crate) store: Store,
+    pub(crate) keys: DeviceKeys,
+    /// Held while bundles are fetched for sessions that are missing, so that two sends at once do
+    /// not take two bundles of one device.
+    pub(crate) sealing: Mutex<()>,
+    /// Held while the outbox is sent again, which happens once at a time.
+    pub(crate) flushing: Mutex<()>,
+    /// Held while prekeys are made and published.
+    pub(crate) publishing: Mutex<()>,
+}
+
+impl Device {
+    /// Opens a device that is registered already.
+    pub fn open(endpoint: &Endpoint, store: Store) -> Result<Self, Error> {
+        let own = store.read(own_device::load)?.ok_or(Error::NotRegistered)?;
+        if !own.registered {
+            return Err(Error::NotRegistered);
+        }
+        Ok(Self::assemble(endpoint.environment(), Connection::new(endpoint)?, store, own.keys))
+    }
+
+    pub(crate) fn assemble(
+        env: Env,
+        connection: Connection,
+        store: Store,
+        keys: DeviceKeys,
+    ) -> Self {
+        let inner = Inner {
+            env,
+            connection,
+            store,
+            keys,
+            sealing: Mutex::default(),
+            flushing: Mutex::default(),
+            publishing: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Returns the device's address.
+    pub fn address(&self) -> DeviceAddress {
+        self.inner.keys.address()
+    }
+
+    /// Returns the device's user.
+    pub fn user(&self) -> UserAddress {
+        self.address().user_address()
+    }
+
+    /// Calls the service as this device: for what the other methods do not cover, such as wallets.
+    pub async fn call<M, R, O, F>(&self, message: M, operation: O) -> Result<R, Error>
+    where
+        M: Clone,
+        O: Fn(Channel, tonic::Request<M>) -> F,
+        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    {
+        self.inner.connection.call(&self.inner.keys, message, operation).await
+    }
+
+    /// Ends this device's token and streams at the service. The device can open a session again.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        use pb::session_service_client::SessionServiceClient;
+        let operation = |channel: Channel, request| async move {
+            SessionServiceClient::new(channel).sign_out(request).await
+        };
+        self.call(pb::SignOutRequest {}, operation).await?;
+        self.inner.connection.forget_token().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! What goes wrong on a device, typed; nothing is ever read out of a message text.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use plasma_e2ee::{ApproveError, DecryptError, EncryptError, InitiateError, ParticipantError};
+use plasma_identity::{ChainError, DeviceAddress, Fingerprint, UserAddress};
+use plasma_proto::billing::v1::{PriceChanged, Quote};
+use plasma_proto::error::v1::ErrorReason;
+use plasma_proto::error_info;
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{StatusExt, pb};
+
+use crate::id::ChatId;
+use crate::store::StoreError;
+
+/// Why an operation of a device failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The service refused the call.
+    #[error(transparent)]
+    Service(#[from] Box<ServiceError>),
+    /// The service could not be reached for as long as the endpoint's patience lasts.
+    #[error("the service cannot be reached: {0}")]
+    Unreachable(String),
+    /// The endpoint is not an address.
+    #[error("the endpoint is not an address")]
+    InvalidEndpoint,
+    /// An answer of the service is not what the contract says.
+    #[error("the service's answer has no valid {0}")]
+    Answer(&'static str),
+    /// The device's own store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store belongs to another user, or already to a device.
+    #[error("the store belongs to another device")]
+    StoreInUse,
+    /// The store has no registered device.
+    #[error("the store has no registered device")]
+    NotRegistered,
+    /// The user has devices: this one is linked from one of them.
+    #[error("the user has devices; link this one from one of them")]
+    UserHasDevices,
+    /// The service shows a list of devices that does not verify.
+    #[error("the devices shown for {user} do not verify: {cause}")]
+    Identity {
+        /// Whose devices.
+        user: UserAddress,
+        /// Which rule they break.
+        cause: ChainError,
+    },
+    /// The link names another account than the one that the service shows.
+    #[error(
+        "The person behind this link is not who the service says it is: the link names the \
+         fingerprint {expected}, the service shows {shown}. Somebody may be in between. Nothing \
+         was opened; ask for the link again, in person if you can."
+    )]
+    FingerprintMismatch {
+        /// What the link says.
+        expected: Fingerprint,
+        /// What the service shows.
+        shown: Fingerprint,
+    },
+    /// The peer's identity is not the one known before. Sending waits until the person accepts.
+    #[error(
+        "This person's identity has changed since you last wrote: they set up their account anew, \
+         or somebody pretends to be them. Nothing is sent until you compare fingerprints and accept."
+    )]
+    IdentityChanged {
+        /// Whose identity.
+        user: UserAddress,
+        /// The fingerprint known before.
+        before: Fingerprint,
+        /// The fingerprint shown now.
+        now: Fingerprint,
+    },
+    /// The keys that the service hands out for a device are not that device's.
+    #[error("the keys handed out for {device} are not its own: {cause}")]
+    Bundle {
+        /// The device.
+        device: DeviceAddress,
+        /// Which rule they break.
+        cause: InitiateError,
+    },
+    /// This device is not in its account's current manifest.
+    #[error(transparent)]
+    Participant(#[from] ParticipantError),
+    /// A device was not certified.
+    #[error(transparent)]
+    Approve(#[from] ApproveError),
+    /// A content was not encrypted.
+    #[error(transparent)]
+    Encrypt(#[from] EncryptError),
+    /// The text is longer than a message can be.
+    #[error("the text is longer than a message can be")]
+    TextTooLong,
+    /// The device set kept changing, or the service contradicts the manifests that it shows.
+    #[error("the service kept refusing the device sets that its own manifests show")]
+    DeviceSetUnstable,
+    /// The device knows no such chat.
+    #[error("no such chat: {0}")]
+    UnknownChat(ChatId),
+    /// The program is being stopped.
+    #[error("the program is being stopped")]
+    Interrupted,
+    /// The text is not a contact link.
+    #[error("this is not a contact link")]
+    InvalidLink,
+}
+
+impl Error {
+    /// Returns the reason that the service gave, if it was the service that refused.
+    pub fn reason(&self) -> Option<ErrorReason> {
+        match self {
+            Self::Service(error) => error.reason,
+            _ => None,
+        }
+    }
+
+    /// Tells whether the same call may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Service(error) => error.is_transient(),
+            _ => false,
+        }
+    }
+
+    /// Returns how long the service asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Service(error) => error.retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        // A status without a reason was made by the transport and not by the service.
+        match error_info::reason_of(&status) {
+            None => Self::Unreachable(format!("{:?}: {}", status.code(), status.message())),
+            Some(reason) => Self::Service(Box::new(ServiceError::new(&status, reason))),
+        }
+    }
+}
+
+/// A refusal of the service.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message} ({})", .reason.map_or("no reason", |reason| reason.as_str_name()))]
+pub struct ServiceError {
+    /// The gRPC code.
+    pub code: Code,
+    /// Why, in words that programs branch on.
+    pub reason: Option<ErrorReason>,
+    /// Values that belong to the reason.
+    pub metadata: HashMap<String, String>,
+    /// Why, for a person who looks into a log.
+    pub message: String,
+    /// How long to wait before the same call.
+    pub retry_after: Option<Duration>,
+    /// With `PRICE_CHANGED`: the quote in force.
+    pub quote: Option<Box<Quote>>,
+}
+
+impl ServiceError {
+    fn new(status: &Status, reason: ErrorReason) -> Self {
+        let details = status.get_error_details();
+        Self {
+            code: status.code(),
+            reason: Some(reason),
+            metadata: details.error_info().map(|info| info.metadata.clone()).unwrap_or_default(),
+            message: status.message().to_owned(),
+            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            quote: price_changed(status).map(Box::new),
+        }
+    }
+
+    fn is_transient(&self) -> bool {
+        matches!(
+            self.reason,
+            Some(ErrorReason::Unavailable | ErrorReason::DeadlineExceeded | ErrorReason::Cancelled)
+        )
+    }
+}
+
+fn price_changed(status: &Status) -> Option<Quote> {
+    let details = pb::Status::decode(status.details()).ok()?.details;
+    let detail =
+        details.iter().find(|any| any.type_url.ends_with("/plasma.billing.v1.PriceChanged"));
+    PriceChanged::decode(detail?.value.as_slice()).ok()?.quote
+}
+
+/// Why an envelope is not shown. A closed list that apps explain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndecryptableReason {
+    /// The protocol refuses the envelope.
+    Protocol(DecryptError),
+    /// The service shows no account for the user who is said to have sent it.
+    UnknownSender,
+    /// The sender's list of devices does not verify.
+    SenderIdentity(ChainError),
+    /// The content names a chat that the sender does not share with this user.
+    WrongChat,
+    /// The content is not one that this version knows.
+    UnknownContent,
+}
+
+impl UndecryptableReason {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Protocol(error) => error.reason(),
+            Self::UnknownSender => "UNKNOWN_SENDER",
+            Self::SenderIdentity(_) => "SENDER_IDENTITY_REFUSED",
+            Self::WrongChat => "WRONG_CHAT",
+            Self::UnknownContent => "UNKNOWN_CONTENT",
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What a device shows: messages, their state, and what happens while it listens.
+
+use plasma_identity::{DeviceAddress, Fingerprint, UserAddress};
+use plasma_proto::messaging::v1::DeliveryState;
+use uuid::Uuid;
+
+use crate::error::{Error, UndecryptableReason};
+use crate::id::{ChatId, MessageId};
+
+/// Who wrote a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The peer.
+    Incoming,
+    /// This user, on this device or another.
+    Outgoing,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// Written here and not accepted by the service yet; sent again by itself.
+    Pending,
+    /// Accepted by the service for every device.
+    Sent,
+    /// Refused by the service for good.
+    Failed,
+    /// Came from another device.
+    Received,
+}
+
+/// A message as the person sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The chat that the authenticated content names.
+    pub chat: ChatId,
+    /// The message.
+    pub id: MessageId,
+    /// The device that wrote it, authenticated.
+    pub sender: DeviceAddress,
+    /// Its place in the chat.
+    pub lamport: u64,
+    /// The text.
+    pub text: String,
+    /// When the sender's device says it was written, microseconds since 1970.
+    pub write_micros: i64,
+    /// Who wrote it.
+    pub direction: Direction,
+    /// What became of it.
+    pub state: MessageState,
+    /// Whether the sending device had been removed from its account when this arrived.
+    pub from_removed_device: bool,
+}
+
+/// What the service did with a message.
+#[derive(Debug, Clone)]
+pub struct SendReport {
+    /// The message.
+    pub message: MessageId,
+    /// What became of the envelope of each device.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// What became of the envelope of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// The device.
+    pub device: Uuid,
+    /// What became of it.
+    pub state: DeliveryState,
+}
+
+impl SendReport {
+    /// Counts the devices whose envelope is in a state.
+    pub fn count(&self, state: DeliveryState) -> usize {
+        self.deliveries.iter().filter(|delivery| delivery.state == state).count()
+    }
+}
+
+/// An envelope that is not shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecryptable {
+    /// The service's id of the envelope.
+    pub envelope_id: String,
+    /// The device that the envelope claims to come from; not authenticated.
+    pub claimed_sender: Option<DeviceAddress>,
+    /// Why it is not shown.
+    pub reason: UndecryptableReason,
+}
+
+/// What happens while a device listens.
+#[derive(Debug)]
+pub enum Event {
+    /// The stream is open.
+    Connected,
+    /// A new message; a repeated one is never announced.
+    Message(Message),
+    /// An envelope that is not shown; recorded and acknowledged.
+    Undecryptable(Undecryptable),
+    /// The service put another chat, message or sender on an envelope than the sender put inside
+    /// it. What is inside counts.
+    Relabelled {
+        /// The service's id of the envelope.
+        envelope_id: String,
+    },
+    /// A user's identity is not the one known before. Sending to it waits until it is accepted.
+    IdentityChanged {
+        /// Whose identity.
+        user: UserAddress,
+        /// The fingerprint known before.
+        before: Fingerprint,
+        /// The fingerprint shown now.
+        now: Fingerprint,
+    },
+    /// Everything that was stored for the device when the stream opened has been acknowledged.
+    QueueEmpty,
+    /// The connection is lost; another attempt follows by itself.
+    Disconnected(Error),
+    /// The device listens no more, and does not try again by itself.
+    Stopped(StopCause),
+}
+
+/// Why a device stops listening.
+#[derive(Debug)]
+pub enum StopCause {
+    /// A newer stream of the same device took over.
+    ConflictingStream,
+    /// The service refuses the device: signed out, removed, blocked or suspended.
+    Refused(Error),
+}

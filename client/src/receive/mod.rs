@@ -1,0 +1,189 @@
+//! Listening: a background task that keeps a stream open and saves what comes.
+
+mod acknowledge;
+mod open;
+mod pull;
+#[cfg(test)]
+mod tests;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use plasma_proto::error::v1::ErrorReason;
+use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::message_service_client::MessageServiceClient;
+use plasma_proto::messaging::v1::receive_response::Event as StreamEvent;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+pub use pull::Pulled;
+
+use self::acknowledge::Acknowledger;
+use crate::connection::{ANSWER_BYTES_MAX, Backoff};
+use crate::device::Device;
+use crate::error::Error;
+use crate::message::{Event, StopCause};
+
+/// Events that may wait for the reader. When it is full nothing more is taken from the service,
+/// where the rest stays stored.
+const EVENTS_WAITING_MAX: usize = 256;
+/// Silence after which a stream counts as dead: three heartbeats.
+const SILENCE_MAX: Duration = Duration::from_mins(1);
+
+/// What happens while a device listens. It listens until this is dropped.
+#[derive(Debug)]
+pub struct Events {
+    receiver: mpsc::Receiver<Event>,
+    task: JoinHandle<()>,
+}
+
+impl Events {
+    /// Waits for the next event; `None` after [`Event::Stopped`].
+    pub async fn next(&mut self) -> Option<Event> {
+        self.receiver.recv().await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.receiver.poll_recv(context)
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Why one stream ended.
+enum End {
+    /// The service asks to open another.
+    Resume,
+    /// The connection or the service failed.
+    Lost(Error),
+    /// The service does not want this device to come back by itself.
+    Stop(StopCause),
+    /// Nobody listens to the events any more.
+    Abandoned,
+}
+
+impl Device {
+    /// Listens in a background task: opens every envelope, saves what it holds, acknowledges it,
+    /// and tells. Reconnects by itself, except when a newer stream of the same device took over or
+    /// the service refuses the device.
+    pub fn receive(&self) -> Events {
+        let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
+        let task = tokio::spawn(listen(self.clone(), sender));
+        Events { receiver, task }
+    }
+}
+
+async fn listen(device: Device, events: mpsc::Sender<Event>) {
+    let mut backoff = Backoff::endless(device.inner.env.clone());
+    let acknowledger = Acknowledger::spawn(device.clone());
+    loop {
+        match stream(&device, &events, &acknowledger, &mut backoff).await {
+            End::Resume => {}
+            End::Abandoned => return,
+            End::Stop(cause) => {
+                let _reader_is_gone = events.send(Event::Stopped(cause)).await;
+                return;
+            }
+            End::Lost(error) => {
+                let delay = backoff.next(error.retry_after()).unwrap_or(SILENCE_MAX);
+                if events.send(Event::Disconnected(error)).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(delay).await;
+            }
+        }
+    }
+}
+
+async fn stream(
+    device: &Device,
+    events: &mpsc::Sender<Event>,
+    acknowledger: &Acknowledger,
+    backoff: &mut Backoff,
+) -> End {
+    let operation = |channel: Channel, request| async move {
+        let mut client =
+            MessageServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        client.receive(request).await
+    };
+    let opened = device.inner.connection.open(&device.inner.keys, pb::ReceiveRequest {}, operation);
+    let mut stream = match opened.await {
+        Ok(stream) => stream,
+        Err(error) => return end_of(device, error).await,
+    };
+    loop {
+        let event = match tokio::time::timeout(SILENCE_MAX, stream.message()).await {
+            Err(_) => return End::Lost(Error::Unreachable("the stream is silent".to_owned())),
+            Ok(Ok(None)) => return End::Lost(Error::Unreachable("the stream ended".to_owned())),
+            Ok(Ok(Some(response))) => response.event,
+            Ok(Err(status)) => return end_of_status(device, status).await,
+        };
+        let happened = match event {
+            // An event that a later version of the service may have.
+            None | Some(StreamEvent::Heartbeat(_)) => Vec::new(),
+            Some(StreamEvent::Hello(_)) => {
+                backoff.reset();
+                tokio::spawn(catch_up(device.clone()));
+                vec![Event::Connected]
+            }
+            Some(StreamEvent::QueueEmpty(_)) => vec![Event::QueueEmpty],
+            Some(StreamEvent::Resume(_)) => return End::Resume,
+            Some(StreamEvent::Envelope(envelope)) => match device.open_envelope(&envelope).await {
+                Ok(happened) => {
+                    acknowledger.acknowledge(envelope.envelope_id).await;
+                    happened
+                }
+                // Not saved, not acknowledged: it comes again on the next stream.
+                Err(error) => return End::Lost(error),
+            },
+        };
+        for event in happened {
+            if events.send(event).await.is_err() {
+                return End::Abandoned;
+            }
+        }
+    }
+}
+
+/// What a device that has been away does first.
+async fn catch_up(device: Device) {
+    if let Err(error) = device.publish_prekeys().await {
+        tracing::info!(%error, "prekeys were not topped up");
+    }
+    if let Err(error) = device.flush_outbox().await {
+        tracing::info!(%error, "the outbox was not sent");
+    }
+}
+
+async fn end_of_status(device: &Device, status: Status) -> End {
+    end_of(device, Error::from(status)).await
+}
+
+async fn end_of(device: &Device, error: Error) -> End {
+    let Error::Service(refusal) = &error else { return End::Lost(error) };
+    match refusal.reason {
+        Some(ErrorReason::ConflictingStream) => End::Stop(StopCause::ConflictingStream),
+        Some(ErrorReason::TokenExpired) => {
+            device.inner.connection.forget_token().await;
+            End::Resume
+        }
+        _ => match refusal.code {
+            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
+                End::Stop(StopCause::Refused(error))
+            }
+            _ => End::Lost(error),
+        },
+    }
+}

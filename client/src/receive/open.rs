@@ -1,0 +1,284 @@
+//! Opening one envelope: what it changes is one transaction, or nothing.
+
+use std::collections::HashSet;
+
+use plasma_e2ee::{
+    DecryptError, Decrypted, EnvelopeInfo, HandshakeKeys, LocalDevice, PREKEY_LIFETIME_SECONDS,
+    SessionRecord, decrypt, peek,
+};
+use plasma_identity::{
+    DeviceAddress, MAX_LATENCY_SECONDS, PrekeyRole, UserAddress, VerifiedAccount,
+};
+use plasma_proto::content::v1::{Content, content::Body};
+use plasma_proto::error::v1::ErrorReason;
+use plasma_proto::messaging::v1::Envelope;
+use prost::Message as _;
+use rusqlite::Transaction;
+use uuid::Uuid;
+
+use crate::device::Device;
+use crate::error::{Error, UndecryptableReason};
+use crate::id::{self, ChatId, MessageId};
+use crate::message::{Direction, Event, Message, MessageState, Undecryptable};
+use crate::store::chats::{self, KnownChat, LAMPORT_MAX};
+use crate::store::{StoreError, accounts, messages, prekeys, sessions, undecryptable};
+use crate::wire;
+
+/// What must be fetched before an envelope can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Need {
+    Account(UserAddress),
+    Chat(ChatId),
+}
+
+/// How far an envelope was opened.
+enum Step {
+    Done(Vec<Event>),
+    /// Nothing has changed yet. Without what is needed, this is why it cannot be opened.
+    Fetch(Need, UndecryptableReason),
+}
+
+/// The content, checked.
+struct Opened {
+    chat: ChatId,
+    id: MessageId,
+    lamport: u64,
+    text: String,
+    write_micros: i64,
+}
+
+impl Device {
+    /// Opens an envelope and saves what it holds; after that it may be acknowledged.
+    ///
+    /// Fails only when the store fails or something that must be fetched is out of reach: then
+    /// nothing has changed and the envelope is not acknowledged.
+    pub(crate) async fn open_envelope(&self, envelope: &Envelope) -> Result<Vec<Event>, Error> {
+        let (mut events, mut fetched) = (Vec::new(), HashSet::new());
+        loop {
+            let (need, otherwise) = match self.inner.store.write(|tx| self.step(tx, envelope))? {
+                Step::Done(happened) => {
+                    events.extend(happened);
+                    return Ok(events);
+                }
+                Step::Fetch(need, otherwise) => (need, otherwise),
+            };
+            let refused = if fetched.insert(need) {
+                self.fetch(need, otherwise, &mut events).await?
+            } else {
+                Some(otherwise)
+            };
+            if let Some(reason) = refused {
+                let event = self.inner.store.write(|tx| self.record(tx, envelope, reason))?;
+                events.push(event);
+                return Ok(events);
+            }
+        }
+    }
+
+    /// Fetches what is needed; returns why it cannot be had.
+    async fn fetch(
+        &self,
+        need: Need,
+        otherwise: UndecryptableReason,
+        events: &mut Vec<Event>,
+    ) -> Result<Option<UndecryptableReason>, Error> {
+        let result = match need {
+            Need::Chat(chat) => self.fetch_chat(chat).await.map(drop),
+            Need::Account(user) => self.refresh_account(user).await.map(|learned| {
+                events.extend(learned.changed_now.map(|before| Event::IdentityChanged {
+                    user,
+                    before,
+                    now: learned.known.account.fingerprint(),
+                }));
+            }),
+        };
+        match result {
+            Ok(()) => Ok(None),
+            Err(Error::Identity { cause, .. }) => {
+                Ok(Some(UndecryptableReason::SenderIdentity(cause)))
+            }
+            Err(error) if error.reason() == Some(ErrorReason::NotFound) => Ok(Some(otherwise)),
+            // An answer that makes no sense now will make none later.
+            Err(Error::Answer(_)) => Ok(Some(otherwise)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn step(&self, tx: &Transaction<'_>, envelope: &Envelope) -> Result<Step, Error> {
+        let now = self.inner.env.now_seconds();
+        let info = match peek(&envelope.ciphertext) {
+            Ok(info) => info,
+            Err(error) => return self.refuse(tx, envelope, UndecryptableReason::Protocol(error)),
+        };
+        let sender = info.sender.user_address();
+        let own = accounts::load(tx, self.user())?.ok_or(Error::NotRegistered)?.account;
+        let Some(remote) = accounts::load(tx, sender)?.map(|known| known.account) else {
+            return Ok(Step::Fetch(Need::Account(sender), UndecryptableReason::UnknownSender));
+        };
+        let keys = handshake_keys(tx, &info)?;
+        let mut record = sessions::load(tx, self.address(), info.sender)?;
+        let local = LocalDevice::new(&self.inner.keys, &own)?;
+        match decrypt(&mut record, &local, &keys, &remote, &envelope.ciphertext, now) {
+            Ok(decrypted) => self.keep(tx, envelope, &record, &decrypted, &remote),
+            Err(error @ DecryptError::UnknownSenderManifest) => {
+                let reason = UndecryptableReason::Protocol(error);
+                Ok(Step::Fetch(Need::Account(sender), reason))
+            }
+            Err(error @ DecryptError::UnknownOwnManifest) => {
+                let reason = UndecryptableReason::Protocol(error);
+                Ok(Step::Fetch(Need::Account(self.user()), reason))
+            }
+            // Saved before and offered again, because the acknowledgement was lost.
+            Err(DecryptError::Duplicate) if is_kept(tx, envelope, info.sender)? => {
+                Ok(Step::Done(Vec::new()))
+            }
+            Err(error) => self.refuse(tx, envelope, UndecryptableReason::Protocol(error)),
+        }
+    }
+
+    /// Saves what a decrypted envelope holds, together with the session that it changed.
+    fn keep(
+        &self,
+        tx: &Transaction<'_>,
+        envelope: &Envelope,
+        record: &SessionRecord,
+        decrypted: &Decrypted,
+        remote: &VerifiedAccount,
+    ) -> Result<Step, Error> {
+        let opened = read_content(&decrypted.content);
+        let chat = match &opened {
+            Some(opened) => match chats::load(tx, opened.chat)? {
+                None => {
+                    let need = Need::Chat(opened.chat);
+                    return Ok(Step::Fetch(need, UndecryptableReason::WrongChat));
+                }
+                known => known,
+            },
+            None => None,
+        };
+        self.keep_session(tx, record, decrypted)?;
+        let (Some(opened), Some(chat)) = (opened, chat) else {
+            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+        };
+        let outgoing = remote.user_address() == self.user();
+        if !outgoing && chat.peer != remote.user_address() {
+            return self.refuse(tx, envelope, UndecryptableReason::WrongChat);
+        }
+        let mut events = Vec::new();
+        if relabelled(envelope, &opened, decrypted.sender) {
+            events.push(Event::Relabelled { envelope_id: envelope.envelope_id.clone() });
+        }
+        let message = message(opened, chat, decrypted, outgoing);
+        chats::observe_lamport(tx, message.chat, message.lamport)?;
+        if messages::insert(tx, &message, self.inner.env.now_micros())? {
+            events.push(Event::Message(message));
+        }
+        Ok(Step::Done(events))
+    }
+
+    fn keep_session(
+        &self,
+        tx: &Transaction<'_>,
+        record: &SessionRecord,
+        decrypted: &Decrypted,
+    ) -> Result<(), StoreError> {
+        let now = self.inner.env.now_seconds();
+        sessions::save(tx, record)?;
+        for (role, id) in &decrypted.consumed {
+            prekeys::delete(tx, *role, *id)?;
+        }
+        if let Some(marker) = &decrypted.replay_marker {
+            let keys_die = now + PREKEY_LIFETIME_SECONDS + MAX_LATENCY_SECONDS;
+            sessions::insert_marker(tx, marker, keys_die, now)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(
+        &self,
+        tx: &Transaction<'_>,
+        envelope: &Envelope,
+        reason: UndecryptableReason,
+    ) -> Result<Step, Error> {
+        Ok(Step::Done(vec![self.record(tx, envelope, reason)?]))
+    }
+
+    fn record(
+        &self,
+        tx: &Transaction<'_>,
+        envelope: &Envelope,
+        reason: UndecryptableReason,
+    ) -> Result<Event, Error> {
+        let undecryptable = Undecryptable {
+            envelope_id: envelope.envelope_id.clone(),
+            claimed_sender: peek(&envelope.ciphertext).ok().map(|info| info.sender),
+            reason,
+        };
+        undecryptable::insert(tx, &undecryptable, self.inner.env.now_micros())?;
+        Ok(Event::Undecryptable(undecryptable))
+    }
+}
+
+fn handshake_keys(tx: &Transaction<'_>, info: &EnvelopeInfo) -> Result<HandshakeKeys, StoreError> {
+    let Some(initiation) = &info.initiation else { return Ok(HandshakeKeys::default()) };
+    let one_time = match initiation.one_time_prekey_id {
+        Some(id) => prekeys::load(tx, PrekeyRole::OneTimeEc, id)?,
+        None => None,
+    };
+    let initiation_seen = match &initiation.replay_marker {
+        Some(marker) => sessions::has_marker(tx, marker)?,
+        None => false,
+    };
+    Ok(HandshakeKeys {
+        signed: prekeys::load(tx, PrekeyRole::SignedEc, initiation.signed_prekey_id)?,
+        kem: prekeys::load(tx, initiation.kem_role, initiation.kem_prekey_id)?,
+        one_time,
+        initiation_seen,
+    })
+}
+
+fn is_kept(
+    tx: &Transaction<'_>,
+    envelope: &Envelope,
+    sender: DeviceAddress,
+) -> Result<bool, StoreError> {
+    match id::parse("msg", &envelope.message_id) {
+        Ok(message) => messages::is_kept(tx, sender, message),
+        Err(_) => Ok(false),
+    }
+}
+
+fn read_content(content: &[u8]) -> Option<Opened> {
+    let content = Content::decode(content).ok()?;
+    let Body::Text(text) = content.body?;
+    if !(1..=LAMPORT_MAX).contains(&content.lamport) {
+        return None;
+    }
+    Some(Opened {
+        chat: ChatId(Uuid::from_slice(&content.chat_id).ok()?),
+        id: MessageId(Uuid::from_slice(&content.message_id).ok()?),
+        lamport: content.lamport,
+        text: text.body,
+        write_micros: wire::micros(content.write_time),
+    })
+}
+
+fn relabelled(envelope: &Envelope, opened: &Opened, sender: DeviceAddress) -> bool {
+    envelope.chat_id != opened.chat.to_string()
+        || envelope.message_id != opened.id.to_string()
+        || wire::read_device(envelope.sender.as_ref()).ok() != Some(sender)
+}
+
+fn message(opened: Opened, chat: KnownChat, decrypted: &Decrypted, outgoing: bool) -> Message {
+    Message {
+        chat: chat.id,
+        id: opened.id,
+        sender: decrypted.sender,
+        lamport: opened.lamport,
+        text: opened.text,
+        write_micros: opened.write_micros,
+        direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
+        state: MessageState::Received,
+        from_removed_device: decrypted.sender_removed,
+    }
+}

@@ -1,0 +1,116 @@
+//! The schema, by version. A released version is never edited; the next one is appended.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::StoreError;
+
+const VERSIONS: [&str; 1] = [V1];
+
+const V1: &str = "
+CREATE TABLE own_device (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    keys BLOB NOT NULL,
+    root BLOB,
+    registered INTEGER NOT NULL
+) STRICT;
+
+-- Every account that this device has verified, its own among them.
+CREATE TABLE account (
+    user BLOB PRIMARY KEY,
+    state BLOB NOT NULL,
+    verified_fingerprint BLOB,
+    changed_from BLOB
+) STRICT;
+
+CREATE TABLE session (
+    device BLOB PRIMARY KEY,
+    record BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE prekey (
+    role INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    private BLOB NOT NULL,
+    create_seconds INTEGER NOT NULL,
+    replace_seconds INTEGER,
+    published INTEGER NOT NULL,
+    PRIMARY KEY (role, id)
+) STRICT;
+
+CREATE TABLE prekey_counter (
+    role INTEGER PRIMARY KEY,
+    next_id INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE replay_marker (
+    marker BLOB PRIMARY KEY,
+    expire_seconds INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE chat (
+    chat BLOB PRIMARY KEY,
+    peer BLOB NOT NULL,
+    host_tenant BLOB NOT NULL,
+    lamport INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE message (
+    sender BLOB NOT NULL,
+    message BLOB NOT NULL,
+    chat BLOB NOT NULL REFERENCES chat (chat),
+    lamport INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    write_micros INTEGER NOT NULL,
+    save_micros INTEGER NOT NULL,
+    outgoing INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    from_removed_device INTEGER NOT NULL,
+    PRIMARY KEY (sender, message)
+) STRICT;
+
+CREATE INDEX message_by_place ON message (chat, lamport, sender);
+
+CREATE TABLE outbox (
+    message BLOB PRIMARY KEY,
+    chat BLOB NOT NULL,
+    content BLOB NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE undecryptable (
+    envelope TEXT PRIMARY KEY,
+    claimed_sender BLOB,
+    reason TEXT NOT NULL,
+    save_micros INTEGER NOT NULL
+) STRICT;
+";
+
+/// Brings the database to the newest version, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        let index = usize::try_from(version).map_err(|_| StoreError::Value("user_version"))?;
+        if index > VERSIONS.len() {
+            return Err(StoreError::TooNew(version));
+        }
+        let Some(step) = VERSIONS.get(index) else { return Ok(()) };
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrating_twice_changes_nothing_and_a_later_version_is_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        migrate(&mut connection).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(migrate(&mut connection), Err(StoreError::TooNew(99))));
+    }
+}

@@ -1,0 +1,59 @@
+//! Session records, one for each other device, and the markers of initiations already taken.
+
+use plasma_e2ee::{ReplayMarker, SessionRecord};
+use plasma_identity::DeviceAddress;
+use rusqlite::{Connection, OptionalExtension, params};
+use zeroize::Zeroizing;
+
+use super::{StoreError, integer};
+
+/// Loads the record of a pair of devices; an empty one where there is none.
+pub(crate) fn load(
+    connection: &Connection,
+    local: DeviceAddress,
+    remote: DeviceAddress,
+) -> Result<SessionRecord, StoreError> {
+    let bytes: Option<Vec<u8>> = connection
+        .query_row(
+            "SELECT record FROM session WHERE device = ?1",
+            [&remote.to_bytes()[..]],
+            |row| row.get(0),
+        )
+        .optional()?;
+    match bytes.map(Zeroizing::new) {
+        Some(bytes) => Ok(SessionRecord::from_bytes(&bytes)?),
+        None => Ok(SessionRecord::new(local, remote)),
+    }
+}
+
+pub(crate) fn save(connection: &Connection, record: &SessionRecord) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO session (device, record) VALUES (?1, ?2)
+         ON CONFLICT (device) DO UPDATE SET record = excluded.record",
+        params![&record.remote().to_bytes()[..], record.to_bytes().as_slice()],
+    )?;
+    Ok(())
+}
+
+pub(crate) fn has_marker(
+    connection: &Connection,
+    marker: &ReplayMarker,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM replay_marker WHERE marker = ?1)";
+    Ok(connection.query_row(sql, [&marker.to_bytes()[..]], |row| row.get(0))?)
+}
+
+/// Remembers an initiation until the keys that it used are gone, and forgets those whose are.
+pub(crate) fn insert_marker(
+    connection: &Connection,
+    marker: &ReplayMarker,
+    expire_seconds: u64,
+    now: u64,
+) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM replay_marker WHERE expire_seconds <= ?1", [integer(now)])?;
+    connection.execute(
+        "INSERT INTO replay_marker (marker, expire_seconds) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![&marker.to_bytes()[..], integer(expire_seconds)],
+    )?;
+    Ok(())
+}

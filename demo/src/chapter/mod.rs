@@ -1,0 +1,31 @@
+//! The chapters, in the order in which they are told.
+
+mod blindness;
+mod contact;
+mod counting;
+mod free;
+mod messages;
+mod opening;
+mod people;
+mod platforms;
+mod refusals;
+mod two_platforms;
+
+use anyhow::Result;
+use plasma_testkit::ClusterKind;
+
+use crate::transcript::Transcript;
+
+/// Plays the story from the first server to the last search.
+pub async fn play(transcript: &mut Transcript, kind: ClusterKind) -> Result<()> {
+    let stage = opening::start(transcript, kind).await?;
+    let platforms = platforms::onboard(transcript, &stage).await?;
+    let mut cast = people::arrive(transcript, &stage, &platforms).await?;
+    let chat = contact::scan_and_pay(transcript, &stage, &platforms, &cast).await?;
+    messages::both_ways(transcript, &stage, &mut cast, chat).await?;
+    counting::writes(transcript, &stage, &mut cast, chat).await?;
+    let cid = refusals::refused(transcript, &stage, &platforms, &cast).await?;
+    let dora = free::without_wallet(transcript, &stage, &platforms).await?;
+    two_platforms::both_allow(transcript, &stage, &platforms, &cast, &dora).await?;
+    blindness::search(transcript, &stage, &platforms, &[&cast.ann, &cast.bob, &cid, &dora]).await
+}

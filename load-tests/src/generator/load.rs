@@ -1,0 +1,220 @@
+//! One load: connections, streams, and a fixed number of messages in flight.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use h2::RecvStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::connection::{Connection, Head, head};
+use super::protocol::{Protocol, Sent};
+use super::slots::{Arrival, Noted, Slots};
+use super::wire::Frames;
+
+/// Connections that are opened at a time.
+const OPENING: usize = 32;
+const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+/// Devices send in turn, each followed by one this many places on, so that neighbours on the
+/// server's side of things are not neighbours in time. Prime, and so it visits every device.
+const STRIDE: usize = 7_919;
+
+/// What a load has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Messages that were sent, delivered and acknowledged.
+    pub done: u64,
+    /// Messages whose send was answered without storing them.
+    pub delivered: u64,
+    /// Messages that the server stored first.
+    pub stored: u64,
+    /// Deliveries beside the first of each message.
+    pub repeated: u64,
+}
+
+/// A running load. Stops when dropped.
+#[derive(Debug)]
+pub struct Load<P> {
+    shared: Rc<Shared>,
+    senders: JoinSet<Result<()>>,
+    streams: JoinSet<Result<()>>,
+    protocol: PhantomData<P>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    devices: Vec<Device>,
+    slots: Slots,
+    tally: RefCell<Tally>,
+    turn: Cell<usize>,
+    stopping: Cell<bool>,
+}
+
+#[derive(Debug)]
+struct Device {
+    connection: Connection,
+    send: Head,
+    acknowledge: Head,
+}
+
+impl<P: Protocol> Load<P> {
+    /// Connects every device, opens its stream, and begins to send. Must be called on a
+    /// `LocalSet`.
+    pub async fn start(address: SocketAddr, protocol: P, in_flight: u16) -> Result<Self> {
+        let protocol = Rc::new(protocol);
+        let opening = open_all(address, &protocol);
+        let opened =
+            timeout(OPEN_TIMEOUT, opening).await.context("connecting takes too long")??;
+        let (devices, bodies): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
+        let shared = Rc::new(Shared {
+            devices,
+            slots: Slots::new(in_flight),
+            tally: RefCell::default(),
+            turn: Cell::default(),
+            stopping: Cell::default(),
+        });
+        let (mut streams, mut senders) = (JoinSet::new(), JoinSet::new());
+        for (device, body) in bodies.into_iter().enumerate() {
+            streams.spawn_local(receive::<P>(Rc::clone(&shared), device, body));
+        }
+        for place in 0..in_flight {
+            senders.spawn_local(send_on(Rc::clone(&shared), Rc::clone(&protocol), place));
+        }
+        Ok(Self { shared, senders, streams, protocol: PhantomData })
+    }
+
+    /// Lets the load run for a while. Fails as soon as any call or stream does.
+    pub async fn run(&mut self, duration: Duration) -> Result<()> {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => Ok(()),
+            ended = self.senders.join_next() => Err(why(ended, "a sender stopped")),
+            ended = self.streams.join_next() => Err(why(ended, "a stream ended")),
+        }
+    }
+
+    /// What the load has done so far.
+    pub fn tally(&self) -> Tally {
+        *self.shared.tally.borrow()
+    }
+
+    /// Sends no more and waits until everything in flight is done. Fails where a message was lost
+    /// or came twice.
+    pub async fn finish(mut self) -> Result<Tally> {
+        self.shared.stopping.set(true);
+        let drained = timeout(DRAIN_TIMEOUT, async {
+            while let Some(ended) = self.senders.join_next().await {
+                ended??;
+            }
+            anyhow::Ok(())
+        });
+        match drained.await {
+            Ok(outcome) => outcome?,
+            Err(_) => bail!(
+                "{} messages were answered or not, but not delivered after {DRAIN_TIMEOUT:?}",
+                self.shared.slots.waiting()
+            ),
+        }
+        let tally = self.tally();
+        ensure!(tally.repeated == 0, "{} messages were delivered twice", tally.repeated);
+        ensure!(
+            tally.done == tally.delivered + tally.stored,
+            "the counts of a load disagree: {tally:?}"
+        );
+        Ok(tally)
+    }
+}
+
+fn why(ended: Option<Result<Result<()>, tokio::task::JoinError>>, what: &str) -> anyhow::Error {
+    match ended {
+        Some(Ok(Err(error))) => error.context(what.to_owned()),
+        Some(Err(error)) => anyhow!(error).context(what.to_owned()),
+        Some(Ok(Ok(()))) | None => anyhow!("{what} by itself"),
+    }
+}
+
+async fn open_all<P: Protocol>(
+    address: SocketAddr,
+    protocol: &Rc<P>,
+) -> Result<Vec<(Device, RecvStream)>> {
+    let mut opened = Vec::new();
+    let places: Vec<usize> = (0..protocol.devices()).collect();
+    for some in places.chunks(OPENING) {
+        let opening = some.iter().map(|device| open(address, protocol.as_ref(), *device));
+        opened.extend(futures::future::try_join_all(opening).await?);
+    }
+    Ok(opened)
+}
+
+async fn open<P: Protocol>(
+    address: SocketAddr,
+    protocol: &P,
+    device: usize,
+) -> Result<(Device, RecvStream)> {
+    let bearer = protocol.bearer(device);
+    let connection = Connection::open(address).await?;
+    let receive = head(address, P::RECEIVE, bearer)?;
+    let stream = connection.start(&receive, protocol.receive(device)).await;
+    let stream = stream.context("open a device's stream")?;
+    let send = head(address, P::SEND, bearer)?;
+    let acknowledge = head(address, P::ACKNOWLEDGE, bearer)?;
+    Ok((Device { connection, send, acknowledge }, stream))
+}
+
+/// Keeps one message in flight until the load stops.
+async fn send_on<P: Protocol>(shared: Rc<Shared>, protocol: Rc<P>, place: u16) -> Result<()> {
+    while !shared.stopping.get() {
+        let turn = shared.turn.get();
+        shared.turn.set(turn.wrapping_add(1));
+        let sender = turn.wrapping_mul(STRIDE) % shared.devices.len();
+        let mark = shared.slots.begin(place);
+
+        let sent = async {
+            let device = &shared.devices[sender];
+            let answer = device.connection.call(&device.send, protocol.send(sender, mark)).await;
+            P::read_sent(&answer.context("Send")?)
+        };
+        let acknowledged = async {
+            let arrival = shared.slots.arrival(place).await;
+            ensure!(arrival.device == sender ^ 1, "a message arrived at another device");
+            let device = &shared.devices[arrival.device];
+            let request = protocol.acknowledge(&arrival.envelope_id);
+            device.connection.call(&device.acknowledge, request).await.context("Acknowledge")
+        };
+        let (sent, _) = tokio::try_join!(sent, acknowledged)?;
+        let mut tally = shared.tally.borrow_mut();
+        tally.done += 1;
+        match sent {
+            Sent::Delivered => tally.delivered += 1,
+            Sent::Stored => tally.stored += 1,
+        }
+    }
+    Ok(())
+}
+
+/// Reads a device's stream.
+async fn receive<P: Protocol>(
+    shared: Rc<Shared>,
+    device: usize,
+    mut body: RecvStream,
+) -> Result<()> {
+    let mut frames = Frames::default();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        frames.push(chunk, |event| {
+            let Some(delivered) = P::read_event(&event)? else { return Ok(()) };
+            let envelope_id = event.slice_ref(delivered.envelope_id);
+            match shared.slots.note(delivered.mark, Arrival { device, envelope_id }) {
+                Noted::First => {}
+                Noted::Again => shared.tally.borrow_mut().repeated += 1,
+            }
+            Ok(())
+        })?;
+    }
+    bail!("the server ended the stream: {:?}", body.trailers().await?)
+}

@@ -1,0 +1,122 @@
+//! The messages in flight: who waits for which delivery.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
+
+use super::protocol::Mark;
+
+/// One delivery: where it arrived and under which id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// The device that received it.
+    pub device: usize,
+    /// The envelope's id, to be acknowledged.
+    pub envelope_id: Bytes,
+}
+
+/// What became of a delivery that was noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// The message was waited for.
+    First,
+    /// The message had arrived before, or is none of this load.
+    Again,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    sequence: u32,
+    waiting: bool,
+    arrival: Option<Arrival>,
+    waker: Option<Waker>,
+}
+
+/// Places for a fixed number of messages.
+#[derive(Debug)]
+pub struct Slots(Vec<RefCell<Slot>>);
+
+impl Slots {
+    /// Makes empty places.
+    pub fn new(count: u16) -> Self {
+        Self((0..count).map(|_| RefCell::default()).collect())
+    }
+
+    /// Begins a message in a place; its mark.
+    pub fn begin(&self, place: u16) -> Mark {
+        let mut slot = self.0[usize::from(place)].borrow_mut();
+        slot.sequence += 1;
+        slot.waiting = true;
+        slot.arrival = None;
+        Mark { place: place.into(), sequence: slot.sequence }
+    }
+
+    /// Notes a delivery.
+    pub fn note(&self, mark: Mark, arrival: Arrival) -> Noted {
+        let place = usize::try_from(mark.place).ok().and_then(|place| self.0.get(place));
+        let Some(mut slot) = place.map(RefCell::borrow_mut) else { return Noted::Again };
+        if !slot.waiting || slot.sequence != mark.sequence {
+            return Noted::Again;
+        }
+        slot.waiting = false;
+        slot.arrival = Some(arrival);
+        if let Some(waker) = slot.waker.take() {
+            waker.wake();
+        }
+        Noted::First
+    }
+
+    /// Waits for the delivery of the message in a place.
+    pub async fn arrival(&self, place: u16) -> Arrival {
+        poll_fn(|context| {
+            let mut slot = self.0[usize::from(place)].borrow_mut();
+            if let Some(arrival) = slot.arrival.take() {
+                return Poll::Ready(arrival);
+            }
+            slot.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Counts the messages that have not arrived.
+    pub fn waiting(&self) -> usize {
+        self.0.iter().filter(|slot| slot.borrow().waiting).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Arrival, Mark, Noted, Slots};
+
+    fn arrival() -> Arrival {
+        Arrival { device: 3, envelope_id: Bytes::from_static(b"env_1") }
+    }
+
+    #[tokio::test]
+    async fn a_message_arrives_once() {
+        let slots = Slots::new(2);
+        let mark = slots.begin(1);
+        assert_eq!(slots.waiting(), 1);
+        assert_eq!(slots.note(mark, arrival()), Noted::First);
+        assert_eq!(slots.note(mark, arrival()), Noted::Again);
+        assert_eq!(slots.arrival(1).await, arrival());
+        assert_eq!(slots.waiting(), 0);
+    }
+
+    #[test]
+    fn what_is_not_waited_for_is_noticed() {
+        let slots = Slots::new(1);
+        let earlier = slots.begin(0);
+        let mark = slots.begin(0);
+        let unknown = Mark { place: 9, sequence: 1 };
+        for mark in [earlier, unknown] {
+            assert_eq!(slots.note(mark, arrival()), Noted::Again);
+        }
+        assert_eq!(slots.note(mark, arrival()), Noted::First);
+    }
+}

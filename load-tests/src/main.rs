@@ -1,0 +1,83 @@
+//! `plasma-bench`: measures, prints a table, writes `target/bench.json`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::Parser;
+use plasma_load_tests::figures::{progress, purchase_hot, ratchet_turn, relay_unary};
+use plasma_load_tests::machine::Cores;
+use plasma_load_tests::options::{Arguments, FigureName, Mode, Options};
+use plasma_load_tests::relay;
+use plasma_load_tests::report::{self, Figure};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, timeout_at};
+
+/// Everything together ends within this, whatever hangs.
+const AT_MOST: Duration = Duration::from_secs(460);
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("plasma-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Mode::RelayServer { listen }) = arguments.mode {
+        // The runtime that `plasma serve` has.
+        return Runtime::new()?.block_on(relay::serve(listen));
+    }
+    let options = &arguments.options;
+    let cores = Cores::find()?;
+    // One thread, so that the load does not compete with itself.
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (figures, failures) =
+        LocalSet::new().block_on(&runtime, measure_all(options, &cores, Instant::now() + AT_MOST));
+    report::write(&figures, &options.output)?;
+    if !figures.is_empty() {
+        println!("{}", report::table(&figures));
+        println!("written to {}", options.output.display());
+    }
+    for failure in &failures {
+        eprintln!("plasma-bench: {failure:#}");
+    }
+    ensure!(failures.is_empty(), "{} of the figures could not be measured", failures.len());
+    Ok(())
+}
+
+/// Measures what is asked for; a figure that fails does not keep the others from being measured.
+async fn measure_all(
+    options: &Options,
+    cores: &Cores,
+    deadline: Instant,
+) -> (Vec<Figure>, Vec<anyhow::Error>) {
+    let (mut figures, mut failures) = (Vec::new(), Vec::new());
+    for name in [FigureName::RatchetTurn, FigureName::RelayUnary, FigureName::PurchaseHot] {
+        if !options.wants(name) {
+            continue;
+        }
+        let measuring = async {
+            match name {
+                FigureName::RatchetTurn => ratchet_turn::measure(options),
+                FigureName::RelayUnary => relay_unary::measure(options, cores).await,
+                FigureName::PurchaseHot => purchase_hot::measure(options, cores).await,
+            }
+        };
+        let outcome = timeout_at(deadline, measuring).await;
+        // A figure that was cut short may have left this process pinned.
+        let unpinned = cores.unpin(std::process::id());
+        match outcome.context("out of time").and_then(|figure| unpinned.and(figure)) {
+            Ok(figure) => figures.push(figure),
+            Err(error) => {
+                progress(&format!("{name:?}"), "failed");
+                failures.push(error.context(format!("{name:?}")));
+            }
+        }
+    }
+    (figures, failures)
+}

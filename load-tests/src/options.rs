@@ -1,0 +1,120 @@
+//! What a run of the bench is asked for.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "plasma-bench", version, about = "Measures the service against yardsticks")]
+pub struct Arguments {
+    /// What to do instead of measuring.
+    #[command(subcommand)]
+    pub mode: Option<Mode>,
+    /// How to measure.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Another mode of the program.
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// Serve the bare relay that `relay.unary` is compared with
+    RelayServer {
+        /// Address to listen on
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+}
+
+/// A figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FigureName {
+    /// Server CPU per relayed message.
+    #[value(name = "relay.unary")]
+    RelayUnary,
+    /// Purchases against one tenant's revenue.
+    #[value(name = "purchase.hot")]
+    PurchaseHot,
+    /// One turn of the double ratchet.
+    #[value(name = "ratchet.turn")]
+    RatchetTurn,
+}
+
+/// How to measure.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Short windows and few users: shows that everything works, not how fast it is
+    #[arg(long)]
+    pub quick: bool,
+    /// Figures to measure; all where none is named
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<FigureName>,
+    /// Pairs of runs, ours and the yardstick's in turn; at least 3
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=50))]
+    pub runs: u32,
+    /// Devices of relay.unary, each with a connection of its own; even
+    #[arg(long, env = "BENCH_CONNECTIONS", value_parser = even_connections)]
+    pub connections: Option<usize>,
+    /// Messages in flight of relay.unary
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub in_flight: u16,
+    /// Seconds of each measured window
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub seconds: Option<u64>,
+    /// Where the figures are written
+    #[arg(long, default_value = "target/bench.json")]
+    pub output: PathBuf,
+}
+
+impl Options {
+    /// Whether a figure is asked for.
+    pub fn wants(&self, figure: FigureName) -> bool {
+        self.only.is_empty() || self.only.contains(&figure)
+    }
+
+    /// The devices of `relay.unary`.
+    pub fn connections(&self) -> usize {
+        self.connections.unwrap_or(if self.quick { 50 } else { 200 })
+    }
+
+    /// The length of a measured window.
+    pub fn window(&self) -> Duration {
+        Duration::from_secs(self.seconds.unwrap_or(if self.quick { 1 } else { 4 }))
+    }
+
+    /// How long a load runs before its window begins.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_millis(if self.quick { 500 } else { 1_500 })
+    }
+}
+
+fn even_connections(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|_| "must be a number".to_owned())?;
+    let allowed = (2..=1_000).contains(&count) && count.is_multiple_of(2);
+    allowed.then_some(count).ok_or_else(|| "must be an even number from 2 to 1000".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Arguments, FigureName};
+
+    #[test]
+    fn the_command_line_is_consistent_and_refuses_what_it_cannot_do() {
+        Arguments::command().debug_assert();
+        let parse = |words: &[&str]| {
+            Arguments::try_parse_from([&["plasma-bench"], words].concat()).map(|it| it.options)
+        };
+        let options = parse(&["--only", "relay.unary,ratchet.turn", "--connections", "10"]);
+        let options = options.unwrap();
+        assert!(options.wants(FigureName::RatchetTurn) && !options.wants(FigureName::PurchaseHot));
+        assert_eq!(options.connections(), 10);
+        for wrong in [["--connections", "3"], ["--connections", "1002"], ["--runs", "2"]] {
+            assert!(parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Group commit: what arrives while one transaction commits goes into the next. Under load many
+//! sends share a commit; alone, a send waits for nobody.
+
+use std::time::Duration;
+
+use moka::sync::Cache;
+use plasma_kit::ids::EnvelopeId;
+use plasma_kit::{Env, StoreError, SystemDb};
+use tokio::sync::{mpsc, oneshot};
+
+use super::parcel::{DeviceKey, Parcel};
+use crate::store::envelopes;
+
+/// Sends or acknowledgements that may wait for the store; more are refused as UNAVAILABLE.
+const QUEUE_MAX: usize = 4_096;
+/// Most sends or acknowledgements of one batch.
+const BATCH_MAX: usize = 256;
+/// How long an acknowledgement that met no row is remembered: it may have overtaken the insert.
+const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(60);
+const TOMBSTONES_MAX: u64 = 1_000_000;
+
+struct Insert {
+    parcels: Vec<Parcel>,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+struct Delete {
+    envelopes: Vec<(DeviceKey, EnvelopeId)>,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// Writes envelopes to the store and deletes them from it, in batches.
+#[derive(Debug, Clone)]
+pub(crate) struct Batcher {
+    inserts: mpsc::Sender<Insert>,
+    deletes: mpsc::Sender<Delete>,
+    tombstones: Cache<EnvelopeId, ()>,
+}
+
+impl Batcher {
+    /// Starts the two writers. They end when the last handle is dropped.
+    pub(crate) fn start(db: SystemDb, env: Env) -> Self {
+        let (inserts, insert_queue) = mpsc::channel(QUEUE_MAX);
+        let (deletes, delete_queue) = mpsc::channel(QUEUE_MAX);
+        let tombstones =
+            Cache::builder().max_capacity(TOMBSTONES_MAX).time_to_live(TOMBSTONE_LIFETIME).build();
+        tokio::spawn(run_inserts(insert_queue, db.clone(), env, tombstones.clone()));
+        tokio::spawn(run_deletes(delete_queue, db, tombstones.clone()));
+        Self { inserts, deletes, tombstones }
+    }
+
+    /// Stores the envelopes of one send: all of them, or none.
+    pub(crate) async fn insert(&self, parcels: Vec<Parcel>) -> Result<(), StoreError> {
+        let (done, result) = oneshot::channel();
+        let job = Insert { parcels, done };
+        self.inserts.try_send(job).map_err(|_| overloaded())?;
+        result.await.map_err(|_| overloaded())?
+    }
+
+    /// Deletes acknowledged envelopes.
+    pub(crate) async fn delete(
+        &self,
+        envelopes: Vec<(DeviceKey, EnvelopeId)>,
+    ) -> Result<(), StoreError> {
+        let (done, result) = oneshot::channel();
+        let job = Delete { envelopes, done };
+        self.deletes.send(job).await.map_err(|_| overloaded())?;
+        result.await.map_err(|_| overloaded())?
+    }
+
+    /// Whether the envelope was acknowledged before its row was there.
+    pub(crate) fn is_buried(&self, envelope: EnvelopeId) -> bool {
+        self.tombstones.contains_key(&envelope)
+    }
+}
+
+fn overloaded() -> StoreError {
+    StoreError::Unavailable("the queue of the store is full".to_owned())
+}
+
+async fn run_inserts(
+    mut queue: mpsc::Receiver<Insert>,
+    db: SystemDb,
+    env: Env,
+    tombstones: Cache<EnvelopeId, ()>,
+) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let jobs = std::mem::take(&mut batch);
+        let parcels: Vec<&Parcel> = jobs.iter().flat_map(|job| &job.parcels).collect();
+        let result = envelopes::insert(&db, &parcels, env.now()).await;
+        match result {
+            Err(StoreError::Inconsistent(_) | StoreError::Rows { .. }) if jobs.len() > 1 => {
+                insert_one_by_one(&db, &env, jobs, &tombstones).await;
+            }
+            result => {
+                for job in jobs {
+                    finish(&db, job, again(&result), &tombstones).await;
+                }
+            }
+        }
+    }
+}
+
+/// A bad row fails only its own send.
+async fn insert_one_by_one(
+    db: &SystemDb,
+    env: &Env,
+    jobs: Vec<Insert>,
+    tombstones: &Cache<EnvelopeId, ()>,
+) {
+    for job in jobs {
+        let parcels: Vec<&Parcel> = job.parcels.iter().collect();
+        let result = envelopes::insert(db, &parcels, env.now()).await;
+        finish(db, job, result, tombstones).await;
+    }
+}
+
+async fn finish(
+    db: &SystemDb,
+    job: Insert,
+    result: Result<(), StoreError>,
+    tombstones: &Cache<EnvelopeId, ()>,
+) {
+    // An acknowledgement that overtook the insert found no row; the row is here now.
+    let buried: Vec<_> = job
+        .parcels
+        .iter()
+        .filter(|parcel| tombstones.contains_key(&parcel.envelope))
+        .map(|parcel| (parcel.to, parcel.envelope))
+        .collect();
+    if result.is_ok()
+        && !buried.is_empty()
+        && let Err(error) = envelopes::delete(db, &buried).await
+    {
+        tracing::debug!(%error, "an acknowledged envelope stays until it is offered again");
+    }
+    // The send may have been cancelled meanwhile; what is stored stays stored.
+    let _ = job.done.send(result);
+}
+
+async fn run_deletes(
+    mut queue: mpsc::Receiver<Delete>,
+    db: SystemDb,
+    tombstones: Cache<EnvelopeId, ()>,
+) {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+        let jobs = std::mem::take(&mut batch);
+        let all: Vec<_> = jobs.iter().flat_map(|job| job.envelopes.iter().copied()).collect();
+        // Before the delete: an insert that commits in between must find the tombstone.
+        for (_, envelope) in &all {
+            tombstones.insert(*envelope, ());
+        }
+        let result = envelopes::delete(&db, &all).await;
+        if let Ok(deleted) = &result {
+            for envelope in deleted {
+                tombstones.invalidate(envelope);
+            }
+        }
+        let result = result.map(|_| ());
+        for job in jobs {
+            let _ = job.done.send(again(&result));
+        }
+    }
+}
+
+/// The same result for each of a batch.
+fn again(result: &Result<(), StoreError>) -> Result<(), StoreError> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(StoreError::Unavailable(text)) => Err(StoreError::Unavailable(text.clone())),
+        Err(StoreError::Conflict(text)) => Err(StoreError::Conflict(text.clone())),
+        Err(StoreError::Rows { what, expected, actual }) => {
+            Err(StoreError::Rows { what, expected: *expected, actual: *actual })
+        }
+        Err(StoreError::Inconsistent(text)) => Err(StoreError::Inconsistent(text.clone())),
+    }
+}

@@ -1,0 +1,253 @@
+//! One open stream of a device on this node: what is in flight on it, and whether the device has a
+//! backlog in the store.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use plasma_kit::actor::DeviceActor;
+use plasma_kit::ids::EnvelopeId;
+use plasma_proto::messaging::v1::{ReceiveResponse, receive_response::Event};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use uuid::Uuid;
+
+use super::parcel::Parcel;
+
+/// Most envelopes that may be unacknowledged on one stream.
+pub(crate) const IN_FLIGHT_MAX: usize = 256;
+/// Most bytes of envelopes that may be unacknowledged on one stream.
+pub(crate) const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Room for the envelopes in flight and for the events between them.
+const EVENTS_MAX: usize = IN_FLIGHT_MAX + 16;
+
+pub(crate) type EventSender = mpsc::Sender<Result<ReceiveResponse, Status>>;
+pub(crate) type EventReceiver = mpsc::Receiver<Result<ReceiveResponse, Status>>;
+
+/// Where an envelope in flight came from, and so who is told of its acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The store.
+    Stored,
+    /// A send on this node.
+    Here,
+    /// A send on another node.
+    Node(Uuid),
+}
+
+/// One open stream.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Whose stream it is.
+    pub(crate) device: DeviceActor,
+    /// The fence: the stream with the greater number is the newer.
+    pub(crate) number: i64,
+    /// Wakes the stream's task to look at the store.
+    pub(crate) wake: Notify,
+    /// Ends the stream's task.
+    pub(crate) ended: CancellationToken,
+    events: EventSender,
+    window: Mutex<Window>,
+    backlog: AtomicBool,
+    hints: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Window {
+    in_flight: HashMap<EnvelopeId, (Origin, usize)>,
+    bytes: usize,
+    stored: usize,
+}
+
+impl Window {
+    fn has_room_for(&self, bytes: usize) -> bool {
+        // One envelope always fits, whatever its size.
+        self.in_flight.is_empty()
+            || (self.in_flight.len() < IN_FLIGHT_MAX && self.bytes + bytes <= IN_FLIGHT_BYTES_MAX)
+    }
+
+    fn insert(&mut self, envelope: EnvelopeId, origin: Origin, bytes: usize) {
+        self.in_flight.insert(envelope, (origin, bytes));
+        self.bytes += bytes;
+        self.stored += usize::from(origin == Origin::Stored);
+    }
+
+    fn remove(&mut self, envelope: EnvelopeId) -> Option<Origin> {
+        let (origin, bytes) = self.in_flight.remove(&envelope)?;
+        self.bytes -= bytes;
+        self.stored -= usize::from(origin == Origin::Stored);
+        Some(origin)
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(device: DeviceActor, number: i64) -> (Self, EventReceiver) {
+        let (events, receiver) = mpsc::channel(EVENTS_MAX);
+        let connection = Self {
+            device,
+            number,
+            wake: Notify::new(),
+            ended: CancellationToken::new(),
+            events,
+            window: Mutex::default(),
+            backlog: AtomicBool::new(true),
+            hints: AtomicU64::new(0),
+        };
+        (connection, receiver)
+    }
+
+    /// Offers a live envelope; `false` where it must be stored: the device has a backlog, which
+    /// live envelopes must not overtake, or its window is full.
+    pub(crate) fn offer(&self, parcel: &Parcel, origin: Origin) -> bool {
+        if self.has_backlog() || self.ended.is_cancelled() {
+            return false;
+        }
+        let taken = self.put(parcel, origin);
+        if !taken {
+            self.fall_behind();
+        }
+        taken
+    }
+
+    /// Offers an envelope from the store; `false` where the window is full.
+    pub(crate) fn offer_stored(&self, parcel: &Parcel) -> bool {
+        self.put(parcel, Origin::Stored)
+    }
+
+    fn put(&self, parcel: &Parcel, origin: Origin) -> bool {
+        // Under the lock, so that the acknowledgement finds the envelope in flight.
+        let mut window = self.window.lock();
+        if !window.has_room_for(parcel.bytes()) {
+            return false;
+        }
+        let event = ReceiveResponse { event: Some(Event::Envelope(parcel.to_proto())) };
+        if self.events.try_send(Ok(event)).is_err() {
+            return false;
+        }
+        window.insert(parcel.envelope, origin, parcel.bytes());
+        true
+    }
+
+    /// Takes an acknowledged envelope out of flight; `None` where it was not in flight here.
+    pub(crate) fn acknowledge(&self, envelope: EnvelopeId) -> Option<Origin> {
+        let mut window = self.window.lock();
+        let origin = window.remove(envelope)?;
+        let settled = window.stored == 0;
+        drop(window);
+        // Room for more of the backlog, or the backlog done.
+        if self.has_backlog() || (origin == Origin::Stored && settled) {
+            self.wake.notify_one();
+        }
+        Some(origin)
+    }
+
+    /// Whether the envelope is in flight.
+    pub(crate) fn carries(&self, envelope: EnvelopeId) -> bool {
+        self.window.lock().in_flight.contains_key(&envelope)
+    }
+
+    /// Whether nothing from the store is unacknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.window.lock().stored == 0
+    }
+
+    /// Everything in flight, once the stream has ended.
+    pub(crate) fn take_in_flight(&self) -> Vec<(EnvelopeId, Origin)> {
+        let mut window = self.window.lock();
+        let taken = std::mem::take(&mut *window);
+        taken.in_flight.into_iter().map(|(envelope, (origin, _))| (envelope, origin)).collect()
+    }
+
+    /// Whether the store may hold envelopes that the device has not been offered.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog.load(Ordering::Acquire)
+    }
+
+    /// Notes that something was stored for the device, and has the store looked at.
+    pub(crate) fn hint(&self) {
+        self.hints.fetch_add(1, Ordering::AcqRel);
+        self.wake.notify_one();
+    }
+
+    /// Notes that live envelopes must wait behind the store.
+    fn fall_behind(&self) {
+        self.backlog.store(true, Ordering::Release);
+    }
+
+    /// A mark to compare by [`Connection::catch_up`].
+    pub(crate) fn hints(&self) -> u64 {
+        self.hints.load(Ordering::Acquire)
+    }
+
+    /// Notes that the store holds nothing that was not offered; `false` where something was stored
+    /// since `hints` was read.
+    pub(crate) fn catch_up(&self, hints: u64) -> bool {
+        self.backlog.store(false, Ordering::Release);
+        if self.hints() == hints {
+            return true;
+        }
+        self.backlog.store(true, Ordering::Release);
+        false
+    }
+
+    /// Sends an event that is not an envelope; `false` where the stream is gone.
+    pub(crate) async fn tell(&self, event: Event) -> bool {
+        let event = ReceiveResponse { event: Some(event) };
+        tokio::select! {
+            () = self.ended.cancelled() => false,
+            sent = self.events.send(Ok(event)) => sent.is_ok(),
+        }
+    }
+
+    /// Ends the stream with a status, if its reader still takes one.
+    pub(crate) fn end(&self, status: Option<Status>) {
+        if let Some(status) = status {
+            let _ = self.events.try_send(Err(status));
+        }
+        self.ended.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parcel::tests::parcel;
+    use super::*;
+
+    fn open() -> (Connection, EventReceiver) {
+        Connection::new(parcel(1, 1).sender, 1)
+    }
+
+    #[test]
+    fn live_envelopes_wait_behind_a_backlog() {
+        let (connection, _events) = open();
+        assert!(!connection.offer(&parcel(1, 1), Origin::Here));
+        assert!(connection.offer_stored(&parcel(1, 1)));
+        let hints = connection.hints();
+        connection.hint();
+        assert!(!connection.catch_up(hints));
+        assert!(!connection.offer(&parcel(2, 1), Origin::Here));
+        assert!(connection.catch_up(connection.hints()));
+        assert!(connection.offer(&parcel(2, 1), Origin::Here));
+    }
+
+    #[test]
+    fn the_window_bounds_count_and_bytes() {
+        let (connection, _events) = open();
+        assert!(connection.catch_up(connection.hints()));
+        for number in 0..IN_FLIGHT_MAX as u128 {
+            assert!(connection.offer(&parcel(number, 1), Origin::Here), "{number}");
+        }
+        assert!(!connection.offer(&parcel(1_000, 1), Origin::Here));
+        assert_eq!(connection.acknowledge(parcel(0, 1).envelope), Some(Origin::Here));
+        assert_eq!(connection.acknowledge(parcel(0, 1).envelope), None);
+        assert!(!connection.offer(&parcel(1_000, IN_FLIGHT_BYTES_MAX), Origin::Here));
+        assert!(connection.offer(&parcel(1_001, 1), Origin::Here));
+    }
+
+    #[test]
+    fn one_envelope_always_fits() {
+        let (connection, _events) = open();
+        assert!(connection.offer_stored(&parcel(1, IN_FLIGHT_BYTES_MAX + 1)));
+    }
+}

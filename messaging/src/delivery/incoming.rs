@@ -1,0 +1,113 @@
+//! What other nodes say, and what ends streams.
+
+use plasma_kit::Failure;
+use plasma_kit::bus::BusEvent;
+use plasma_kit::events::{self, Event, Subject};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::connection::Origin;
+use super::parcel::{self, DeviceKey, Notice, Parcel};
+use super::stream;
+use super::waiters::Answer;
+use super::{Delivery, node_channel};
+
+/// Takes frames from the bus until `stop`.
+pub(super) async fn listen(
+    delivery: Delivery,
+    mut events: broadcast::Receiver<BusEvent>,
+    stop: CancellationToken,
+) {
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(BusEvent::Message { payload, .. }) => {
+                if let Some((device, notice)) = parcel::decode(payload) {
+                    take(&delivery, device, notice);
+                }
+            }
+            // What was said meanwhile is gone; the store knows.
+            Ok(BusEvent::Reconnected) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                delivery.inner.hub.hint_all();
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Handles one frame. Whatever waits for something runs beside, so that no frame waits for another.
+fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
+    let node = &delivery.inner;
+    match notice {
+        Notice::Live { from_node, parcel } => offer(delivery, device, from_node, parcel),
+        Notice::Stored => node.hub.hint(device),
+        Notice::Takeover(number) => {
+            if let Some(connection) = node.hub.get(device)
+                && connection.number < number
+            {
+                node.hub.remove(&connection);
+                connection.end(Some(stream::conflicting()));
+            }
+        }
+        Notice::Acknowledged(envelope) => {
+            let delivery = delivery.clone();
+            tokio::spawn(async move {
+                if let Err(error) = delivery.acknowledged_elsewhere(device, envelope).await {
+                    tracing::debug!(%error, "an acknowledged envelope stays until offered again");
+                }
+            });
+        }
+        Notice::Refused(envelope) => {
+            node.waiters.answer(envelope, Answer::Refused);
+        }
+    }
+}
+
+fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: Parcel) {
+    let taken = delivery
+        .inner
+        .hub
+        .get(device)
+        .is_some_and(|connection| connection.offer(&parcel, Origin::Node(from_node)));
+    if !taken {
+        let delivery = delivery.clone();
+        tokio::spawn(async move {
+            let notice = Notice::Refused(parcel.envelope);
+            delivery.publish(&node_channel(from_node), device, &notice).await;
+        });
+    }
+}
+
+/// Ends the streams of what is revoked.
+pub(super) async fn end_revoked(
+    delivery: Delivery,
+    received: broadcast::Receiver<Event>,
+    stop: CancellationToken,
+) {
+    events::for_each(received, stop, |event| {
+        let hub = &delivery.inner.hub;
+        let Event::Revoked { tenant, subject } = event else {
+            return;
+        };
+        let (ended, status) = match subject {
+            Subject::Tenant => (hub.of(tenant, None), Status::from(Failure::tenant_suspended())),
+            Subject::User(user) => {
+                (hub.of(tenant, Some(user)), Status::from(Failure::user_blocked()))
+            }
+            Subject::Device(device) => (
+                hub.get((tenant, device)).into_iter().collect(),
+                Status::from(Failure::unauthenticated()),
+            ),
+            Subject::ApiKey(_) => return,
+        };
+        for connection in ended {
+            hub.remove(&connection);
+            connection.end(Some(status.clone()));
+        }
+    })
+    .await;
+}

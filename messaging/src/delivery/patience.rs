@@ -1,0 +1,115 @@
+//! How long a send waits for a device to acknowledge, so that a dozing phone does not tax every
+//! sender.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use plasma_kit::Timestamp;
+
+use super::parcel::DeviceKey;
+
+const WINDOW_MIN: Duration = Duration::from_millis(100);
+const WINDOW_MAX: Duration = Duration::from_secs(1);
+/// After a missed window the device is stored-to at once until it acknowledges again; this node
+/// may not see that, and so it tries again after a while.
+const MISSED_FOR: Duration = Duration::from_secs(5);
+const DEVICES_MAX: u64 = 200_000;
+
+/// What this node has seen of devices' acknowledgements.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    devices: Cache<DeviceKey, Arc<Mutex<Seen>>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    smoothed_micros: Option<i64>,
+    missed_at: Option<Timestamp>,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        let idle = Duration::from_secs(600);
+        let devices = Cache::builder().max_capacity(DEVICES_MAX).time_to_idle(idle).build();
+        Self { devices }
+    }
+
+    /// How long to wait for the device: about twice its usual time. `None`: store at once.
+    pub(crate) fn window(&self, device: DeviceKey, now: Timestamp) -> Option<Duration> {
+        let Some(seen) = self.devices.get(&device) else {
+            return Some(WINDOW_MAX);
+        };
+        let seen = seen.lock();
+        if seen.missed_at.is_some_and(|missed_at| now < missed_at.plus(MISSED_FOR)) {
+            return None;
+        }
+        let Some(smoothed) = seen.smoothed_micros else {
+            return Some(WINDOW_MAX);
+        };
+        let twice = Duration::from_micros(u64::try_from(smoothed).unwrap_or_default() * 2);
+        Some(twice.clamp(WINDOW_MIN, WINDOW_MAX))
+    }
+
+    /// Notes an acknowledgement in time.
+    pub(crate) fn acknowledged(&self, device: DeviceKey, after: Duration) {
+        let sample = plasma_kit::env::micros(after);
+        let entry = self.devices.get_with(device, Arc::default);
+        let mut seen = entry.lock();
+        // The smoothing of TCP's round-trip time (RFC 6298): an eighth of each new sample.
+        seen.smoothed_micros =
+            Some(seen.smoothed_micros.map_or(sample, |old| old + (sample - old) / 8));
+        seen.missed_at = None;
+    }
+
+    /// Notes that the device acknowledges again, however late.
+    pub(crate) fn awake(&self, device: DeviceKey) {
+        if let Some(seen) = self.devices.get(&device) {
+            seen.lock().missed_at = None;
+        }
+    }
+
+    /// Notes a missed window.
+    pub(crate) fn missed(&self, device: DeviceKey, now: Timestamp) {
+        self.devices.get_with(device, Arc::default).lock().missed_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use plasma_kit::Timestamp;
+    use plasma_kit::ids::{DeviceId, TenantId};
+    use uuid::Uuid;
+
+    use super::{MISSED_FOR, Patience, WINDOW_MAX, WINDOW_MIN};
+
+    #[test]
+    fn the_window_follows_the_device_within_its_bounds() {
+        let patience = Patience::new();
+        let device = (TenantId(Uuid::from_u128(1)), DeviceId(Uuid::from_u128(2)));
+        let now = Timestamp(1_000_000_000);
+        assert_eq!(patience.window(device, now), Some(WINDOW_MAX));
+        patience.acknowledged(device, Duration::from_millis(200));
+        assert_eq!(patience.window(device, now), Some(Duration::from_millis(400)));
+        for _ in 0..100 {
+            patience.acknowledged(device, Duration::from_millis(1));
+        }
+        assert_eq!(patience.window(device, now), Some(WINDOW_MIN));
+    }
+
+    #[test]
+    fn a_missed_window_stores_at_once_until_the_device_is_awake() {
+        let patience = Patience::new();
+        let device = (TenantId(Uuid::from_u128(1)), DeviceId(Uuid::from_u128(2)));
+        let now = Timestamp(1_000_000_000);
+        patience.missed(device, now);
+        assert_eq!(patience.window(device, now), None);
+        assert!(patience.window(device, now.plus(MISSED_FOR)).is_some());
+        patience.missed(device, now);
+        patience.awake(device);
+        assert!(patience.window(device, now).is_some());
+    }
+}

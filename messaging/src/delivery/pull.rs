@@ -1,0 +1,96 @@
+//! Receiving without a stream, for a device in the background.
+
+use std::time::Duration;
+
+use plasma_kit::Failure;
+
+use super::parcel::{DeviceKey, Parcel};
+use super::{Delivery, device_channel};
+use crate::store::envelopes;
+
+/// Most bytes of one answer, within gRPC's 4 MiB.
+const PULL_BYTES_MAX: usize = 3 * 1024 * 1024;
+
+impl Delivery {
+    /// Takes what is stored for a device, oldest first, and whether there is more. Waits for the
+    /// first envelope up to `wait`.
+    pub(crate) async fn pull(
+        &self,
+        device: DeviceKey,
+        size: usize,
+        wait: Duration,
+    ) -> Result<(Vec<Parcel>, bool), Failure> {
+        let node = &self.inner;
+        if wait.is_zero() {
+            return self.take_stored(device, size).await;
+        }
+        let waiting = node.hub.start_pull(device);
+        // First the bus, then the store: whoever stores from now on finds a listener.
+        if let Err(error) = node.bus.subscribe(&device_channel(device)).await {
+            tracing::debug!(%error, "the bus is down; the sweep delivers");
+        }
+        let guard = EndPull { delivery: self.clone(), device };
+        let taken = tokio::time::timeout(wait, async {
+            loop {
+                let stored = waiting.notified();
+                tokio::pin!(stored);
+                stored.as_mut().enable();
+                let (parcels, more) = self.take_stored(device, size).await?;
+                if !parcels.is_empty() {
+                    return Ok((parcels, more));
+                }
+                tokio::select! {
+                    () = stored => {}
+                    () = node.draining.cancelled() => return Ok((Vec::new(), false)),
+                }
+            }
+        })
+        .await;
+        drop(guard);
+        taken.unwrap_or_else(|_| Ok((Vec::new(), false)))
+    }
+
+    async fn take_stored(
+        &self,
+        device: DeviceKey,
+        size: usize,
+    ) -> Result<(Vec<Parcel>, bool), Failure> {
+        let node = &self.inner;
+        let mut waiting = envelopes::list(&node.db, device, size + 1).await?;
+        let mut more = waiting.len() > size;
+        waiting.truncate(size);
+        let mut bytes = 0;
+        let mut wanted = Vec::new();
+        let mut buried = Vec::new();
+        for row in waiting {
+            if node.batcher.is_buried(row.envelope) {
+                buried.push((device, row.envelope));
+            } else if bytes > 0 && bytes + row.bytes > PULL_BYTES_MAX {
+                more = true;
+                break;
+            } else {
+                bytes += row.bytes;
+                wanted.push(row.envelope);
+            }
+        }
+        if !buried.is_empty() {
+            node.batcher.delete(buried).await?;
+        }
+        Ok((envelopes::load(&node.db, device, &wanted).await?, more))
+    }
+}
+
+/// Ends the wait however the call ends: answered, timed out or cancelled by its caller.
+struct EndPull {
+    delivery: Delivery,
+    device: DeviceKey,
+}
+
+impl Drop for EndPull {
+    fn drop(&mut self) {
+        let node = &self.delivery.inner;
+        node.hub.end_pull(self.device);
+        let (delivery, device) = (self.delivery.clone(), self.device);
+        tokio::spawn(async move { delivery.stop_listening(device).await });
+    }
+}

@@ -1,0 +1,190 @@
+//! Offers envelopes, waits for their acknowledgement, stores the rest.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use moka::sync::Cache;
+use plasma_kit::Failure;
+use plasma_kit::ids::EnvelopeId;
+use plasma_kit::status::ErrorReason;
+use plasma_proto::messaging::v1::DeliveryState;
+use tokio::sync::oneshot;
+use tonic::Code;
+
+use super::checkpoint::Point;
+use super::connection::Origin;
+use super::parcel::{DeviceKey, Notice, Parcel};
+use super::waiters::Answer;
+use super::{Delivery, device_channel};
+use crate::store::envelopes;
+
+/// Most envelopes that may wait for one device.
+const QUEUED_ENVELOPES_MAX: u64 = 10_000;
+/// Most bytes that may wait for one device.
+const QUEUED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// How old a count of what waits may be: a device may exceed its quota by what arrives meanwhile.
+const QUEUED_AGE_MAX: Duration = Duration::from_secs(2);
+
+/// Remembers for a moment how much waits for a device.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    counted: Cache<DeviceKey, (u64, u64)>,
+}
+
+impl Quota {
+    pub(crate) fn new() -> Self {
+        let counted =
+            Cache::builder().max_capacity(100_000).time_to_live(QUEUED_AGE_MAX).build();
+        Self { counted }
+    }
+}
+
+enum Attempt {
+    Waiting { receiver: oneshot::Receiver<Answer>, window: Duration, offered_at: Instant },
+    Store,
+}
+
+impl Delivery {
+    /// Delivers the envelopes of one send. When it answers, each is acknowledged or durably
+    /// stored; an ephemeral one may be dropped instead.
+    pub(crate) async fn send(
+        &self,
+        parcels: Vec<Parcel>,
+        ephemeral: bool,
+    ) -> Result<Vec<DeliveryState>, Failure> {
+        let attempts = join_all(parcels.iter().map(|parcel| self.offer(parcel))).await;
+        let mut states = vec![DeliveryState::Delivered; parcels.len()];
+
+        let (now, later): (Vec<usize>, Vec<usize>) =
+            (0..parcels.len()).partition(|place| matches!(attempts[*place], Attempt::Store));
+        let at_once: Vec<Parcel> = now.iter().map(|place| parcels[*place].clone()).collect();
+        let waits = attempts.into_iter().zip(&parcels).filter_map(|(attempt, parcel)| match attempt {
+            Attempt::Waiting { receiver, window, offered_at } => {
+                Some(self.wait(parcel, receiver, window, offered_at))
+            }
+            Attempt::Store => None,
+        });
+        let (stored, acknowledged) =
+            futures::future::join(self.keep(at_once, ephemeral), join_all(waits)).await;
+        let outcome = stored?;
+        for place in now {
+            states[place] = outcome;
+        }
+
+        let missed: Vec<usize> = later
+            .into_iter()
+            .zip(acknowledged)
+            .filter_map(|(place, acknowledged)| (!acknowledged).then_some(place))
+            .collect();
+        let late: Vec<Parcel> = missed.iter().map(|place| parcels[*place].clone()).collect();
+        let outcome = self.keep(late, ephemeral).await?;
+        for place in missed {
+            states[place] = outcome;
+        }
+        Ok(states)
+    }
+
+    /// Offers an envelope to the device's stream, here or elsewhere.
+    async fn offer(&self, parcel: &Parcel) -> Attempt {
+        let node = &self.inner;
+        let Some(window) = node.patience.window(parcel.to, node.env.now()) else {
+            return Attempt::Store;
+        };
+        let offered_at = Instant::now();
+        let receiver = node.waiters.wait(parcel.envelope);
+        let offered = match node.hub.get(parcel.to) {
+            Some(connection) => connection.offer(parcel, Origin::Here),
+            None => self.offer_elsewhere(parcel).await,
+        };
+        if offered {
+            return Attempt::Waiting { receiver, window, offered_at };
+        }
+        node.waiters.give_up(parcel.envelope);
+        Attempt::Store
+    }
+
+    async fn offer_elsewhere(&self, parcel: &Parcel) -> bool {
+        let notice = Notice::Live { from_node: self.inner.id, parcel: parcel.clone() };
+        // The count is a hint: none means that nobody listens, some that it is worth the wait.
+        let receivers = self.publish(&device_channel(parcel.to), parcel.to, &notice).await;
+        receivers.is_some_and(|receivers| receivers > 0)
+    }
+
+    /// Waits for the acknowledgement; `false` where it did not come in time.
+    async fn wait(
+        &self,
+        parcel: &Parcel,
+        mut receiver: oneshot::Receiver<Answer>,
+        window: Duration,
+        offered_at: Instant,
+    ) -> bool {
+        let node = &self.inner;
+        let answer = match tokio::time::timeout(window, &mut receiver).await {
+            Ok(answer) => answer.ok(),
+            Err(_) if node.waiters.give_up(parcel.envelope) => {
+                node.patience.missed(parcel.to, node.env.now());
+                None
+            }
+            // The answer was handed over at the last moment.
+            Err(_) => receiver.await.ok(),
+        };
+        match answer {
+            Some(Answer::Acknowledged) => {
+                node.patience.acknowledged(parcel.to, offered_at.elapsed());
+                true
+            }
+            Some(Answer::Refused) | None => false,
+        }
+    }
+
+    /// Stores envelopes durably, then tells their devices; drops them where they are ephemeral.
+    async fn keep(&self, parcels: Vec<Parcel>, ephemeral: bool) -> Result<DeliveryState, Failure> {
+        if ephemeral {
+            return Ok(DeliveryState::Dropped);
+        }
+        if parcels.is_empty() {
+            return Ok(DeliveryState::Stored);
+        }
+        self.inner.checkpoints.pass(Point::Undelivered).await;
+        for parcel in &parcels {
+            self.check_quota(parcel).await?;
+        }
+        let devices: Vec<(DeviceKey, EnvelopeId)> =
+            parcels.iter().map(|parcel| (parcel.to, parcel.envelope)).collect();
+        self.inner.batcher.insert(parcels).await?;
+        self.inner.checkpoints.pass(Point::Committed).await;
+        for (device, _) in devices {
+            self.tell_stored(device).await;
+        }
+        Ok(DeliveryState::Stored)
+    }
+
+    /// After the commit: has the device's node look at the store.
+    async fn tell_stored(&self, device: DeviceKey) {
+        self.inner.hub.hint(device);
+        if self.inner.hub.get(device).is_none() {
+            self.publish(&device_channel(device), device, &Notice::Stored).await;
+        }
+    }
+
+    async fn check_quota(&self, parcel: &Parcel) -> Result<(), Failure> {
+        let node = &self.inner;
+        let counted = match node.quota.counted.get(&parcel.to) {
+            Some(counted) => counted,
+            None => envelopes::queued(&node.db, parcel.to).await?,
+        };
+        let bytes = u64::try_from(parcel.bytes()).unwrap_or(u64::MAX);
+        let after = (counted.0 + 1, counted.1.saturating_add(bytes));
+        if after.0 > QUEUED_ENVELOPES_MAX || after.1 > QUEUED_BYTES_MAX {
+            return Err(Failure::new(
+                Code::ResourceExhausted,
+                ErrorReason::QueueFull,
+                "a device of the recipient has its full quota of undelivered envelopes",
+            )
+            .with("device_id", parcel.to.1.to_string())
+            .retry_after(Duration::from_secs(60)));
+        }
+        node.quota.counted.insert(parcel.to, after);
+        Ok(())
+    }
+}

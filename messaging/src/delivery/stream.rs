@@ -1,0 +1,227 @@
+//! One stream of a device: first what is stored, oldest first, then what arrives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::Stream;
+use plasma_kit::actor::DeviceActor;
+use plasma_kit::status::ErrorReason;
+use plasma_kit::{Failure, StoreError};
+use plasma_proto::messaging::v1::{
+    Heartbeat, Hello, QueueEmpty, ReceiveResponse, Resume, ResumeReason, receive_response::Event,
+};
+use tokio::time::MissedTickBehavior;
+use tonic::{Code, Status};
+
+use super::checkpoint::Point;
+use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_MAX, Origin};
+use super::parcel::{DeviceKey, Notice};
+use super::waiters::Answer;
+use super::{Delivery, device_channel, node_channel};
+use crate::store::envelopes;
+
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
+/// Greatest age of a stream, less up to a tenth so that streams do not end together.
+const AGE_MAX: Duration = Duration::from_secs(15 * 60);
+/// How long to wait before the store is asked again after it failed.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// What a newer stream does to an older.
+pub(super) fn conflicting() -> Status {
+    Failure::new(
+        Code::Aborted,
+        ErrorReason::ConflictingStream,
+        "a newer stream of this device took over; do not reconnect by yourself",
+    )
+    .into()
+}
+
+/// The events of a device.
+pub struct EnvelopeStream {
+    events: EventReceiver,
+    connection: Arc<Connection>,
+}
+
+impl Stream for EnvelopeStream {
+    type Item = Result<ReceiveResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.events.poll_recv(context)
+    }
+}
+
+impl Drop for EnvelopeStream {
+    fn drop(&mut self) {
+        self.connection.end(None);
+    }
+}
+
+impl Delivery {
+    /// Opens a stream of a device; an older one ends.
+    pub(crate) async fn receive(&self, device: DeviceActor) -> Result<EnvelopeStream, Failure> {
+        let node = &self.inner;
+        if node.draining.is_cancelled() {
+            return Err(Failure::unavailable());
+        }
+        let key = (device.tenant, device.device);
+        let number = envelopes::next_connection(&node.db, key)
+            .await?
+            .ok_or_else(Failure::unauthenticated)?;
+        node.checkpoints.pass(Point::Numbered).await;
+        let (connection, events) = Connection::new(device, number);
+        let connection = Arc::new(connection);
+        let hello = Hello {
+            heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
+        };
+        connection.tell(Event::Hello(hello)).await;
+        // First the bus, then the store: whoever stores from now on finds a listener.
+        if let Err(error) = node.bus.subscribe(&device_channel(key)).await {
+            tracing::debug!(%error, "the bus is down; the sweep delivers");
+        }
+        node.checkpoints.pass(Point::Subscribed).await;
+        if let Some(older) = node.hub.put(&connection) {
+            older.end(Some(conflicting()));
+        }
+        self.publish(&device_channel(key), key, &Notice::Takeover(number)).await;
+        node.checkpoints.pass(Point::Registered).await;
+        tokio::spawn(self.clone().serve(Arc::clone(&connection)));
+        Ok(EnvelopeStream { events, connection })
+    }
+
+    /// Feeds one stream until it ends.
+    async fn serve(self, connection: Arc<Connection>) {
+        let key = (connection.device.tenant, connection.device.device);
+        tokio::select! {
+            () = connection.ended.cancelled() => {}
+            () = self.feed(&connection, key) => {}
+        }
+        connection.end(None);
+        self.inner.hub.remove(&connection);
+        self.stop_listening(key).await;
+        self.hand_back(&connection, key).await;
+    }
+
+    /// Ends the subscription of a device that left, unless it has come back meanwhile.
+    pub(super) async fn stop_listening(&self, key: DeviceKey) {
+        let node = &self.inner;
+        if node.hub.knows(key) {
+            return;
+        }
+        if let Err(error) = node.bus.unsubscribe(&device_channel(key)).await {
+            tracing::debug!(%error, "a subscription stays until the bus is back");
+        }
+        if node.hub.knows(key)
+            && let Err(error) = node.bus.subscribe(&device_channel(key)).await
+        {
+            tracing::debug!(%error, "the bus is down; the sweep delivers");
+        }
+    }
+
+    async fn feed(&self, connection: &Connection, key: DeviceKey) {
+        let age = tokio::time::sleep(age_max(self.inner.env.random()));
+        tokio::pin!(age);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT_INTERVAL);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        heartbeat.reset();
+        let mut told_empty = false;
+        loop {
+            if let Err(error) = self.drain_store(connection, key).await {
+                tracing::warn!(%error, "the store failed a stream; trying again");
+                tokio::time::sleep(STORE_RETRY).await;
+                continue;
+            }
+            if !told_empty && !connection.has_backlog() && connection.is_settled() {
+                told_empty = true;
+                connection.tell(Event::QueueEmpty(QueueEmpty {})).await;
+            }
+            loop {
+                tokio::select! {
+                    () = connection.wake.notified() => break,
+                    _ = heartbeat.tick() => {
+                        connection.tell(Event::Heartbeat(Heartbeat {})).await;
+                    }
+                    () = &mut age => {
+                        let reason = ResumeReason::MaxAge.into();
+                        connection.tell(Event::Resume(Resume { reason })).await;
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offers what the store holds until all is offered or the window is full.
+    async fn drain_store(
+        &self,
+        connection: &Connection,
+        key: DeviceKey,
+    ) -> Result<(), StoreError> {
+        let node = &self.inner;
+        loop {
+            let hints = connection.hints();
+            // Of twice the window, at least a window's worth is not in flight.
+            let limit = 2 * IN_FLIGHT_MAX;
+            let waiting = envelopes::list(&node.db, key, limit).await?;
+            node.checkpoints.pass(Point::Looked).await;
+            let complete = waiting.len() < limit;
+            let mut bytes = 0;
+            let mut buried = Vec::new();
+            let mut wanted = Vec::new();
+            for row in waiting {
+                if node.batcher.is_buried(row.envelope) {
+                    buried.push((key, row.envelope));
+                } else if !connection.carries(row.envelope) && bytes < IN_FLIGHT_BYTES_MAX {
+                    bytes += row.bytes;
+                    wanted.push(row.envelope);
+                }
+            }
+            if !buried.is_empty() {
+                node.batcher.delete(buried).await?;
+            }
+            let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
+            let parcels = envelopes::load(&node.db, key, &wanted).await?;
+            if !parcels.iter().all(|parcel| connection.offer_stored(parcel)) {
+                // The window is full: the next acknowledgement wakes us.
+                return Ok(());
+            }
+            if complete && within_bytes && connection.catch_up(hints) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The stream is gone: sends that wait for it store at once.
+    async fn hand_back(&self, connection: &Connection, key: DeviceKey) {
+        for (envelope, origin) in connection.take_in_flight() {
+            match origin {
+                Origin::Stored => {}
+                Origin::Here => {
+                    self.inner.waiters.answer(envelope, Answer::Refused);
+                }
+                Origin::Node(from) => {
+                    let notice = Notice::Refused(envelope);
+                    self.publish(&node_channel(from), key, &notice).await;
+                }
+            }
+        }
+    }
+}
+
+fn age_max(random: [u8; 1]) -> Duration {
+    let tenth = AGE_MAX / 10;
+    AGE_MAX - tenth * u32::from(random[0]) / 256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AGE_MAX, age_max};
+
+    #[test]
+    fn streams_do_not_end_together() {
+        assert_eq!(age_max([0]), AGE_MAX);
+        assert!(age_max([255]) > AGE_MAX / 10 * 9 - std::time::Duration::from_secs(1));
+        assert!(age_max([128]) < AGE_MAX);
+    }
+}

@@ -1,0 +1,20 @@
+//! The tables of this context.
+
+mod chats;
+mod devices;
+mod envelopes;
+mod links;
+mod prekeys;
+
+use sea_orm_migration::prelude::*;
+
+/// The migrations of this crate, in order of their names.
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![
+        Box::new(devices::Devices),
+        Box::new(prekeys::Prekeys),
+        Box::new(links::Links),
+        Box::new(chats::Chats),
+        Box::new(envelopes::Envelopes),
+    ]
+}

@@ -1,0 +1,78 @@
+//! `plasma.messaging.v1.MessageService`.
+
+use plasma_kit::actor;
+use plasma_kit::rate::RateLimit;
+use plasma_kit::ids::DeviceId;
+use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::message_service_server;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::{Request, Response, Status};
+
+use super::{acknowledge, pull, receive, send, send_control};
+use crate::Messaging;
+use crate::delivery::EnvelopeStream;
+
+/// Control envelopes that a device may send to one device at once, and how soon one more.
+const CONTROL_BURST: u32 = 60;
+const CONTROL_REFILL: Duration = Duration::from_secs(1);
+
+/// Carries sealed messages between devices.
+#[derive(Clone)]
+pub struct MessageService {
+    pub(super) messaging: Messaging,
+    pub(super) control_limit: Arc<RateLimit<(DeviceId, DeviceId)>>,
+}
+
+impl MessageService {
+    /// The service over this context.
+    pub fn new(messaging: Messaging) -> Self {
+        let limit = RateLimit::new(messaging.env.clone(), CONTROL_BURST, CONTROL_REFILL);
+        Self { messaging, control_limit: Arc::new(limit) }
+    }
+}
+
+#[tonic::async_trait]
+impl message_service_server::MessageService for MessageService {
+    async fn send(
+        &self,
+        request: Request<pb::SendRequest>,
+    ) -> Result<Response<pb::SendResponse>, Status> {
+        let device = actor::device(&request)?;
+        Ok(Response::new(send::handle(&self.messaging, device, request.into_inner()).await?))
+    }
+
+    async fn send_control(
+        &self,
+        request: Request<pb::SendControlRequest>,
+    ) -> Result<Response<pb::SendControlResponse>, Status> {
+        let device = actor::device(&request)?;
+        Ok(Response::new(send_control::handle(self, device, request.into_inner()).await?))
+    }
+
+    type ReceiveStream = EnvelopeStream;
+
+    async fn receive(
+        &self,
+        request: Request<pb::ReceiveRequest>,
+    ) -> Result<Response<Self::ReceiveStream>, Status> {
+        let device = actor::device(&request)?;
+        Ok(Response::new(receive::handle(&self.messaging, device).await?))
+    }
+
+    async fn acknowledge(
+        &self,
+        request: Request<pb::AcknowledgeRequest>,
+    ) -> Result<Response<pb::AcknowledgeResponse>, Status> {
+        let device = actor::device(&request)?;
+        Ok(Response::new(acknowledge::handle(&self.messaging, device, request.into_inner()).await?))
+    }
+
+    async fn pull(
+        &self,
+        request: Request<pb::PullRequest>,
+    ) -> Result<Response<pb::PullResponse>, Status> {
+        let device = actor::device(&request)?;
+        Ok(Response::new(pull::handle(&self.messaging, device, request.into_inner()).await?))
+    }
+}

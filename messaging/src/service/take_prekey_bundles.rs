@@ -1,0 +1,89 @@
+//! `KeyService.TakePrekeyBundles`: the keys with which sessions with a user's devices begin.
+
+use std::collections::BTreeMap;
+
+use plasma_identity::PrekeyRole;
+use plasma_kit::actor::DeviceActor;
+use plasma_kit::ids::DeviceId;
+use plasma_kit::rate::RateLimit;
+use plasma_kit::{Failure, StoreError, TenantTx, Timestamp};
+use plasma_proto::messaging::v1 as pb;
+
+use super::contract;
+use crate::Messaging;
+use crate::directory::PeerScope;
+use crate::domain::Refusal;
+use crate::store;
+
+#[tracing::instrument(
+    name = "messaging.take_prekey_bundles", skip_all, fields(tenant = %asker.tenant)
+)]
+pub(super) async fn handle(
+    messaging: &Messaging,
+    limit: &RateLimit<(DeviceId, DeviceId)>,
+    asker: DeviceActor,
+    request: pb::TakePrekeyBundlesRequest,
+) -> Result<pb::TakePrekeyBundlesResponse, Failure> {
+    let devices: Vec<DeviceId> =
+        request.device_ids.iter().map(|id| DeviceId::checked(id)).collect();
+    let scope = authorize(messaging, asker, &request).await?;
+    let known = messaging.directory.device_set(scope.tenant(), scope.user()).await?;
+    if devices.iter().any(|device| !known.contains(*device)) {
+        return Err(Refusal::DeviceNotFound.into());
+    }
+    for device in &devices {
+        limit.take((asker.device, *device))?;
+    }
+    let tx = messaging.db.tenant(scope.claim()).begin().await?;
+    let bundles = take(&tx, &devices, messaging.env.now()).await?;
+    tx.commit().await?;
+    Ok(pb::TakePrekeyBundlesResponse { bundles })
+}
+
+async fn authorize(
+    messaging: &Messaging,
+    asker: DeviceActor,
+    request: &pb::TakePrekeyBundlesRequest,
+) -> Result<PeerScope, Failure> {
+    let user = contract::user(request.user.as_ref());
+    if user == (asker.tenant, asker.user) {
+        return Ok(PeerScope::own(&asker));
+    }
+    let scope = messaging.directory.open_chat_between(&asker, user).await?;
+    scope.ok_or_else(|| Refusal::UserNotFound.into())
+}
+
+/// Takes a bundle for each device, in ascending order so that racing callers do not wait for each
+/// other for ever, and answers in the order asked for.
+async fn take(
+    tx: &TenantTx,
+    devices: &[DeviceId],
+    now: Timestamp,
+) -> Result<Vec<pb::PrekeyBundle>, StoreError> {
+    let mut ascending = devices.to_vec();
+    ascending.sort_unstable();
+    let mut taken = BTreeMap::new();
+    for device in ascending {
+        taken.insert(device, take_one(tx, device, now).await?);
+    }
+    Ok(devices.iter().filter_map(|device| taken.remove(device)).collect())
+}
+
+async fn take_one(
+    tx: &TenantTx,
+    device: DeviceId,
+    now: Timestamp,
+) -> Result<pb::PrekeyBundle, StoreError> {
+    let one_time = store::prekeys::take(tx, device, PrekeyRole::OneTimeEc, now).await?;
+    let kem = match store::prekeys::take(tx, device, PrekeyRole::OneTimeKem, now).await? {
+        Some(key) => key,
+        None => store::prekeys::lasting(tx, device, PrekeyRole::LastResortKem).await?,
+    };
+    let signed = store::prekeys::lasting(tx, device, PrekeyRole::SignedEc).await?;
+    Ok(pb::PrekeyBundle {
+        device_id: device.to_string(),
+        signed_prekey: signed.into(),
+        kem_prekey: kem.into(),
+        one_time_prekey: one_time.unwrap_or_default().into(),
+    })
+}

@@ -1,0 +1,39 @@
+//! Sessions, devices, prekeys, links and chats through real gRPC, on both databases.
+//!
+//! PostgreSQL takes part where `PLASMA_TEST_POSTGRES` holds the base URL of a server, such as
+//! `postgres://plasma@127.0.0.1:5433`; each test makes a database of its own there.
+
+mod chats;
+mod devices;
+mod keys;
+mod links;
+mod person;
+mod ports;
+mod sessions;
+mod world;
+
+/// Runs a test on SQLite and, where there is one, on PostgreSQL.
+macro_rules! on_both_databases {
+    ($($(#[$doc:meta])* async fn $name:ident($world:ident: World) $body:block)*) => {$(
+        mod $name {
+            use super::*;
+
+            async fn run($world: World) $body
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn sqlite() {
+                run(World::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn postgres() {
+                match World::postgres().await {
+                    Some(world) => run(world).await,
+                    None => eprintln!("skipped: PLASMA_TEST_POSTGRES is not set"),
+                }
+            }
+        }
+    )*};
+}
+
+pub(crate) use on_both_databases;

@@ -1,0 +1,157 @@
+//! The tables of this context.
+
+use sea_orm_migration::prelude::*;
+
+/// The migrations of this context.
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    vec![Box::new(Tenants), Box::new(Users)]
+}
+
+struct Tenants;
+
+impl MigrationName for Tenants {
+    fn name(&self) -> &'static str {
+        "m20261121_000001_tenant_tenants"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Tenants {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(tenants()).await?;
+        manager
+            .create_index(index("tenants_created_at", "tenants", &["created_at", "tenant_id"]))
+            .await?;
+        manager.create_table(api_keys()).await?;
+        // A secret names no tenant: its hash is looked up among all.
+        let mut secrets = index("api_keys_secret_hash", "api_keys", &["secret_hash"]);
+        manager.create_index(secrets.unique().to_owned()).await?;
+        manager
+            .create_index(index(
+                "api_keys_created_at",
+                "api_keys",
+                &["tenant_id", "created_at", "id"],
+            ))
+            .await?;
+        manager.create_table(identity_providers()).await?;
+        let columns = ["tenant_id", "issuer"];
+        let mut issuers = index("identity_providers_issuer", "identity_providers", &columns);
+        manager.create_index(issuers.unique().to_owned()).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in ["identity_providers", "api_keys", "tenants"] {
+            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Users;
+
+impl MigrationName for Users {
+    fn name(&self) -> &'static str {
+        "m20261121_000002_tenant_users"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Users {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.create_table(users()).await?;
+        let mut partners = index("users_partner_hash", "users", &["tenant_id", "partner_hash"]);
+        manager.create_index(partners.unique().to_owned()).await?;
+        manager.create_table(used_tokens()).await?;
+        manager.create_index(index("used_tokens_expires_at", "used_tokens", &["expires_at"])).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for table in ["used_tokens", "users"] {
+            manager.drop_table(Table::drop().table(table).to_owned()).await?;
+        }
+        Ok(())
+    }
+}
+
+fn tenants() -> TableCreateStatement {
+    Table::create()
+        .table("tenants")
+        .col(ColumnDef::new("tenant_id").uuid().not_null().primary_key())
+        .col(ColumnDef::new("display_name").string_len(120).not_null())
+        .col(ColumnDef::new("link_base_url").string_len(200).not_null())
+        .col(ColumnDef::new("access_mode").small_integer().not_null())
+        .col(ColumnDef::new("allow_other_platforms").boolean().not_null())
+        .col(ColumnDef::new("operator_share_basis_points").integer().not_null())
+        .col(ColumnDef::new("state").small_integer().not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .to_owned()
+}
+
+fn api_keys() -> TableCreateStatement {
+    owned("api_keys")
+        .col(ColumnDef::new("id").uuid().not_null())
+        .col(ColumnDef::new("secret_hash").binary_len(32).not_null())
+        .col(ColumnDef::new("secret_prefix").string_len(16).not_null())
+        .col(ColumnDef::new("label").string_len(80).not_null())
+        .col(ColumnDef::new("scopes").small_integer().not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .col(ColumnDef::new("revoked_at").big_integer())
+        .primary_key(Index::create().col("tenant_id").col("id"))
+        .to_owned()
+}
+
+fn identity_providers() -> TableCreateStatement {
+    owned("identity_providers")
+        .col(ColumnDef::new("id").uuid().not_null())
+        .col(ColumnDef::new("issuer").string_len(200).not_null())
+        .col(ColumnDef::new("audience").string_len(200).not_null())
+        .col(ColumnDef::new("jwks_json").text().not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .primary_key(Index::create().col("tenant_id").col("id"))
+        .to_owned()
+}
+
+fn users() -> TableCreateStatement {
+    owned("users")
+        .col(ColumnDef::new("id").uuid().not_null())
+        .col(ColumnDef::new("partner_hash").binary_len(32).not_null())
+        .col(ColumnDef::new("partner_sealed").blob().not_null())
+        .col(ColumnDef::new("state").small_integer().not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .primary_key(Index::create().col("tenant_id").col("id"))
+        .to_owned()
+}
+
+fn used_tokens() -> TableCreateStatement {
+    owned("used_tokens")
+        .col(ColumnDef::new("jti_hash").binary_len(32).not_null())
+        .col(ColumnDef::new("expires_at").big_integer().not_null())
+        .primary_key(Index::create().col("tenant_id").col("jti_hash"))
+        .to_owned()
+}
+
+/// Begins a table whose rows belong to a tenant.
+fn owned(table: &'static str) -> TableCreateStatement {
+    Table::create()
+        .table(table)
+        .col(ColumnDef::new("tenant_id").uuid().not_null())
+        .foreign_key(
+            ForeignKey::create()
+                .name(format!("{table}_tenant_id"))
+                .from(table, "tenant_id")
+                .to("tenants", "tenant_id"),
+        )
+        .to_owned()
+}
+
+fn index(
+    name: &'static str,
+    table: &'static str,
+    columns: &[&'static str],
+) -> IndexCreateStatement {
+    let mut index = Index::create().name(name).table(table).to_owned();
+    for column in columns {
+        index.col(*column);
+    }
+    index
+}

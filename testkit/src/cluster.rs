@@ -1,0 +1,187 @@
+//! The two ways to run the service, as a test or the demo starts them.
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::database::TestDatabase;
+use crate::node::{Node, NodeBuilder};
+use crate::servers::Servers;
+use crate::stores::Stores;
+
+/// Which way to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// One node on SQLite and the in-process bus.
+    Embedded,
+    /// Two nodes on PostgreSQL and Redis.
+    Scaled,
+}
+
+impl ClusterKind {
+    /// Both ways, for a test that must hold on both.
+    pub const BOTH: [Self; 2] = [Self::Embedded, Self::Scaled];
+
+    fn node_count(self) -> usize {
+        match self {
+            Self::Embedded => 1,
+            Self::Scaled => 2,
+        }
+    }
+}
+
+/// How to start a cluster.
+#[derive(Debug)]
+pub struct ClusterBuilder {
+    kind: ClusterKind,
+    private_servers: bool,
+    node: NodeBuilder,
+}
+
+impl ClusterBuilder {
+    /// Starts PostgreSQL and Redis servers for this cluster alone, so that they can be counted on
+    /// and taken away. Without effect on the embedded kind.
+    #[must_use]
+    pub fn private_servers(mut self) -> Self {
+        self.private_servers = true;
+        self
+    }
+
+    /// One more environment variable of every node.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.node = self.node.env(name, value);
+        self
+    }
+
+    /// Starts the servers, a fresh database and the nodes.
+    pub async fn start(self) -> Result<Cluster> {
+        let (private, kind) = (self.private_servers, self.kind);
+        // Starting servers takes a second or two of waiting for processes.
+        let backing = tokio::task::spawn_blocking(move || Backing::start(kind, private)).await??;
+        let mut config = self.node;
+        if let Some(scaled) = &backing.scaled {
+            config =
+                config.database_url(scaled.database.url()).redis_url(scaled.servers.redis.url());
+        }
+        let mut nodes: Vec<Node> = Vec::new();
+        for index in 0..kind.node_count() {
+            let folder = backing.folder.path().join(format!("node-{}", index + 1));
+            let mut config = config.clone().data_dir(folder);
+            if let Some(first) = nodes.first() {
+                config = config.public_url(first.endpoint());
+            }
+            nodes.push(config.start().await.with_context(|| format!("node {}", index + 1))?);
+        }
+        Ok(Cluster { nodes, kind, config, backing })
+    }
+}
+
+/// A running service: its nodes, and what they stand on. Ended when dropped, nodes first.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Node>,
+    kind: ClusterKind,
+    config: NodeBuilder,
+    backing: Backing,
+}
+
+impl Cluster {
+    /// Starts a cluster on the shared servers with a fresh database.
+    pub async fn start(kind: ClusterKind) -> Result<Self> {
+        Self::builder(kind).start().await
+    }
+
+    /// Begins a cluster.
+    pub fn builder(kind: ClusterKind) -> ClusterBuilder {
+        ClusterBuilder { kind, private_servers: false, node: Node::builder() }
+    }
+
+    /// Which way it runs.
+    pub fn kind(&self) -> ClusterKind {
+        self.kind
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Every node, to be killed and restarted.
+    pub fn nodes_mut(&mut self) -> &mut [Node] {
+        &mut self.nodes
+    }
+
+    /// A node by number; the numbers go round, so that node 1 is the first of one and the second
+    /// of two.
+    pub fn node(&self, number: usize) -> &Node {
+        &self.nodes[number % self.nodes.len()]
+    }
+
+    /// The operator key of every node.
+    pub fn operator_key(&self) -> &str {
+        self.config.operator_key()
+    }
+
+    /// The configuration of the nodes, for starting one more; give it a data folder.
+    pub fn node_config(&self) -> NodeBuilder {
+        self.config.clone()
+    }
+
+    /// The servers below the scaled kind.
+    pub fn servers(&self) -> Result<&Servers> {
+        Ok(&self.backing.scaled.as_ref().context("an embedded node has no servers")?.servers)
+    }
+
+    /// The database's address; `None` for SQLite in the first node's data folder.
+    pub fn database_url(&self) -> Option<&str> {
+        self.backing.scaled.as_ref().map(|scaled| scaled.database.url())
+    }
+
+    /// Looks at the stores from outside.
+    pub fn stores(&self) -> Result<Stores> {
+        match &self.backing.scaled {
+            Some(scaled) => Stores::scaled(scaled.database.url(), scaled.servers.redis.url()),
+            None => Ok(Stores::embedded(self.nodes[0].data_dir())),
+        }
+    }
+
+    /// Folders that hold everything the service wrote: data, write-ahead logs, logs. The files of
+    /// a PostgreSQL server that others use as well are among them; CHECKPOINT brings them up to date.
+    pub fn folders(&self) -> Result<Vec<std::path::PathBuf>> {
+        let mut folders = vec![self.backing.folder.path().to_owned()];
+        if let Some(scaled) = &self.backing.scaled {
+            let postgres = &scaled.servers.postgres;
+            postgres.query(scaled.database.url(), "CHECKPOINT")?;
+            folders.push(postgres.data_dir()?);
+        }
+        Ok(folders)
+    }
+}
+
+/// What nodes stand on.
+#[derive(Debug)]
+struct Backing {
+    scaled: Option<Scaled>,
+    folder: TempDir,
+}
+
+#[derive(Debug)]
+struct Scaled {
+    database: TestDatabase,
+    servers: Servers,
+}
+
+impl Backing {
+    fn start(kind: ClusterKind, private: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("plasma-cluster-").tempdir()?;
+        let scaled = match kind {
+            ClusterKind::Embedded => None,
+            ClusterKind::Scaled => {
+                let servers = if private { Servers::private()? } else { Servers::shared()? };
+                let database = TestDatabase::on(servers.postgres.clone())?;
+                Some(Scaled { database, servers })
+            }
+        };
+        Ok(Self { scaled, folder })
+    }
+}
