@@ -74,8 +74,8 @@ impl Cores {
 fn numbers(list: &str) -> Option<Vec<usize>> {
     let mut numbers = Vec::new();
     for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        numbers.extend(first.trim().parse().ok()?..=last.trim().parse::<usize>().ok()?);
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        numbers.extend(from.trim().parse().ok()?..=to.trim().parse::<usize>().ok()?);
     }
     Some(numbers)
 }

@@ -12,3 +12,6 @@ mod rows;
 mod wire;
 mod world;
 mod smoke;
+mod spoil;
+mod bad_input;
+mod isolation;

@@ -39,6 +39,11 @@ impl Place {
         names.collect::<Vec<_>>().join(".")
     }
 
+    /// The name of the request that the way begins in.
+    pub(crate) fn request_name(&self) -> String {
+        self.0[0].field.parent_message().name().to_owned()
+    }
+
     /// The path of something beside the field, such as the oneof that it is a member of.
     pub(crate) fn sibling_path(&self, name: &str) -> String {
         let own = self.path();

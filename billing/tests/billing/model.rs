@@ -252,7 +252,7 @@ impl Run {
         let who = *self.dice.pick(&self.users.clone());
         let code = *self.dice.pick(&CODES);
         // Now and then as much as a wallet holds at most.
-        let minor_units = if self.dice.one_in(80) { MAX } else { self.dice.between(1, 3_000) };
+        let minor_units = if self.dice.one_in(80) { MAX } else { self.dice.between(1, 900) };
         let signed = if into { minor_units } else { -minor_units };
         let expected = self.model.move_money(who, code, signed);
         let request = if into {
@@ -267,14 +267,14 @@ impl Run {
         let (tenant, user) = *self.dice.pick(&self.users.clone());
         let code = *self.dice.pick(&CODES);
         let (minor_units, share) = (self.dice.between(1, 2_000), self.dice.between(0, 10_000));
-        let mut request = match self.dice.below(4) {
-            0 => unlock(code, minor_units),
-            1 => pb::PublishPriceRequest {
+        let mut request = match self.dice.below(8) {
+            0..=2 => unlock(code, minor_units),
+            3 => pb::PublishPriceRequest {
                 mode: Some(pb::publish_price_request::Mode::Free(pb::FreePrice {})),
                 ..unlock(code, minor_units)
             },
             // Never a multiple of the clock's steps, so that nothing ends at the very moment.
-            2 => time_pass(code, minor_units, 3_600),
+            4..=5 => time_pass(code, minor_units, 3_600),
             _ => time_pass(code, minor_units, 7 * 3_600),
         };
         let share = u32::try_from(share).unwrap();
@@ -294,21 +294,30 @@ impl Run {
     fn change_policy(&mut self) {
         let (tenant, _) = *self.dice.pick(&self.users.clone());
         if self.dice.one_in(2) {
-            let free = self.dice.one_in(3);
+            let free = self.dice.one_in(5);
             let operator = self.dice.between(0, 10_000);
             self.model.free.insert(tenant, free);
             self.model.operator.insert(tenant, operator);
             self.world.set_terms(tenant, free, u32::try_from(operator).unwrap());
         } else {
             let (chat, one, two) = *self.dice.pick(&self.chats.clone());
-            let closed = self.dice.one_in(3);
+            let closed = self.dice.one_in(5);
             self.model.chats.get_mut(&chat).unwrap().closed = closed;
             self.world.set_chat(chat, one, two, closed);
         }
     }
 
     async fn buy(&mut self) {
-        let (chat, one, two) = *self.dice.pick(&self.chats.clone());
+        let index = self.dice.below(self.chats.len());
+        let (_, one, two) = self.chats[index];
+        if self.model.chats[&self.chats[index].0].ends.last() == Some(&None) {
+            // Open for ever: another chat of the two takes its place, now and then.
+            if self.dice.one_in(2) {
+                self.chats[index].0 = self.world.chat(one, two);
+                self.model.chats.insert(self.chats[index].0, ChatModel::default());
+            }
+        }
+        let chat = self.chats[index].0;
         let (payer, recipient) = if self.dice.one_in(2) { (one, two) } else { (two, one) };
         let quoted = self.model.quote(recipient).unwrap_or(PriceModel {
             id: String::new(),

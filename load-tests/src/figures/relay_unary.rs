@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::process;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use plasma_proto::billing::v1::AcceptedPrice;
 use plasma_testkit::{Node, Onboarding, Platform};
@@ -157,8 +157,8 @@ async fn sample<P: Protocol>(
 }
 
 fn count(messages: u64) -> Result<f64> {
-    let messages = u32::try_from(messages).context("too many messages to count")?;
-    if messages == 0 { bail!("no message was done in the window") } else { Ok(messages.into()) }
+    ensure!(messages > 0, "no message was done in the window");
+    Ok(u32::try_from(messages).context("too many messages to count")?.into())
 }
 
 /// Enrolls users on as many platforms as that takes, and opens a free chat for every two.

@@ -18,7 +18,7 @@ use super::wire::Frames;
 
 /// Connections that are opened at a time.
 const OPENING: usize = 32;
-const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
+const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Devices send in turn, each followed by one this many places on, so that neighbours on the
 /// server's side of things are not neighbours in time. Prime, and so it visits every device.

@@ -21,7 +21,7 @@ impl Delivery {
         let connection = node.hub.get(device);
         let mut stored = Vec::new();
         for envelope in envelopes {
-            let origin = connection.as_ref().and_then(|stream| stream.acknowledge(envelope));
+            let origin = connection.as_ref().and_then(|stream| stream.origin(envelope));
             let settled = match origin {
                 Some(Origin::Stored) => false,
                 Some(Origin::Here) => node.waiters.answer(envelope, Answer::Acknowledged),
@@ -31,7 +31,12 @@ impl Delivery {
                 None => self.tell_stream(device, envelope).await,
             };
             if !settled {
+                // Out of flight and not yet deleted, the store would offer it again.
+                node.batcher.bury(envelope);
                 stored.push((device, envelope));
+            }
+            if let Some(stream) = &connection {
+                stream.acknowledge(envelope);
             }
         }
         if !stored.is_empty() {
@@ -66,14 +71,21 @@ impl Delivery {
         if node.waiters.answer(envelope, Answer::Acknowledged) {
             return Ok(());
         }
-        if let Some(connection) = node.hub.get(device)
-            && let Some(Origin::Node(from)) = connection.acknowledge(envelope)
-            && from != node.id
-            && self.tell_node(from, device, envelope).await
-        {
-            return Ok(());
+        let connection = node.hub.get(device);
+        let origin = connection.as_ref().and_then(|stream| stream.origin(envelope));
+        let settled = match origin {
+            Some(Origin::Node(from)) if from != node.id => {
+                self.tell_node(from, device, envelope).await
+            }
+            // The send gave up and has stored the envelope, or is about to.
+            _ => false,
+        };
+        if !settled {
+            node.batcher.bury(envelope);
         }
-        // The send gave up and has stored the envelope, or is about to.
-        node.batcher.delete(vec![(device, envelope)]).await
+        if let Some(stream) = connection {
+            stream.acknowledge(envelope);
+        }
+        if settled { Ok(()) } else { node.batcher.delete(vec![(device, envelope)]).await }
     }
 }

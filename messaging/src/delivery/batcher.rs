@@ -57,7 +57,8 @@ impl Batcher {
         result.await.map_err(|_| overloaded())?
     }
 
-    /// Deletes acknowledged envelopes.
+    /// Deletes acknowledged envelopes. They are buried before: an insert that commits in between
+    /// must find the tombstone.
     pub(crate) async fn delete(
         &self,
         envelopes: Vec<(DeviceKey, EnvelopeId)>,
@@ -68,7 +69,12 @@ impl Batcher {
         result.await.map_err(|_| overloaded())?
     }
 
-    /// Whether the envelope was acknowledged before its row was there.
+    /// Notes that an envelope is acknowledged, before its row is deleted or even there.
+    pub(crate) fn bury(&self, envelope: EnvelopeId) {
+        self.tombstones.insert(envelope, ());
+    }
+
+    /// Whether the envelope is acknowledged and its row about to go.
     pub(crate) fn is_buried(&self, envelope: EnvelopeId) -> bool {
         self.tombstones.contains_key(&envelope)
     }
@@ -148,10 +154,6 @@ async fn run_deletes(
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let jobs = std::mem::take(&mut batch);
         let all: Vec<_> = jobs.iter().flat_map(|job| job.envelopes.iter().copied()).collect();
-        // Before the delete: an insert that commits in between must find the tombstone.
-        for (_, envelope) in &all {
-            tombstones.insert(*envelope, ());
-        }
         let result = envelopes::delete(&db, &all).await;
         if let Ok(deleted) = &result {
             for envelope in deleted {

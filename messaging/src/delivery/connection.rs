@@ -129,22 +129,24 @@ impl Connection {
         true
     }
 
-    /// Takes an acknowledged envelope out of flight; `None` where it was not in flight here.
-    pub(crate) fn acknowledge(&self, envelope: EnvelopeId) -> Option<Origin> {
+    /// Takes an acknowledged envelope out of flight. Whatever is to keep the store from offering it
+    /// again must be in place before.
+    pub(crate) fn acknowledge(&self, envelope: EnvelopeId) {
         let mut window = self.window.lock();
-        let origin = window.remove(envelope)?;
+        let Some(origin) = window.remove(envelope) else {
+            return;
+        };
         let settled = window.stored == 0;
         drop(window);
         // Room for more of the backlog, or the backlog done.
         if self.has_backlog() || (origin == Origin::Stored && settled) {
             self.wake.notify_one();
         }
-        Some(origin)
     }
 
-    /// Whether the envelope is in flight.
-    pub(crate) fn carries(&self, envelope: EnvelopeId) -> bool {
-        self.window.lock().in_flight.contains_key(&envelope)
+    /// Where an envelope in flight came from; `None` where it is not in flight here.
+    pub(crate) fn origin(&self, envelope: EnvelopeId) -> Option<Origin> {
+        self.window.lock().in_flight.get(&envelope).map(|(origin, _)| *origin)
     }
 
     /// Whether nothing from the store is unacknowledged.
@@ -239,9 +241,14 @@ mod tests {
             assert!(connection.offer(&parcel(number, 1), Origin::Here), "{number}");
         }
         assert!(!connection.offer(&parcel(1_000, 1), Origin::Here));
-        assert_eq!(connection.acknowledge(parcel(0, 1).envelope), Some(Origin::Here));
-        assert_eq!(connection.acknowledge(parcel(0, 1).envelope), None);
+        assert!(connection.catch_up(connection.hints()));
+        assert_eq!(connection.origin(parcel(0, 1).envelope), Some(Origin::Here));
+        connection.acknowledge(parcel(0, 1).envelope);
+        assert_eq!(connection.origin(parcel(0, 1).envelope), None);
         assert!(!connection.offer(&parcel(1_000, IN_FLIGHT_BYTES_MAX), Origin::Here));
+        // What was refused is stored, and what follows must not overtake it.
+        assert!(!connection.offer(&parcel(1_001, 1), Origin::Here));
+        assert!(connection.catch_up(connection.hints()));
         assert!(connection.offer(&parcel(1_001, 1), Origin::Here));
     }
 

@@ -61,20 +61,16 @@ impl Delivery {
         waiting.truncate(size);
         let mut bytes = 0;
         let mut wanted = Vec::new();
-        let mut buried = Vec::new();
         for row in waiting {
             if node.batcher.is_buried(row.envelope) {
-                buried.push((device, row.envelope));
-            } else if bytes > 0 && bytes + row.bytes > PULL_BYTES_MAX {
+                continue;
+            }
+            if bytes > 0 && bytes + row.bytes > PULL_BYTES_MAX {
                 more = true;
                 break;
-            } else {
-                bytes += row.bytes;
-                wanted.push(row.envelope);
             }
-        }
-        if !buried.is_empty() {
-            node.batcher.delete(buried).await?;
+            bytes += row.bytes;
+            wanted.push(row.envelope);
         }
         Ok((envelopes::load(&node.db, device, &wanted).await?, more))
     }

@@ -167,18 +167,14 @@ impl Delivery {
             node.checkpoints.pass(Point::Looked).await;
             let complete = waiting.len() < limit;
             let mut bytes = 0;
-            let mut buried = Vec::new();
             let mut wanted = Vec::new();
             for row in waiting {
-                if node.batcher.is_buried(row.envelope) {
-                    buried.push((key, row.envelope));
-                } else if !connection.carries(row.envelope) && bytes < IN_FLIGHT_BYTES_MAX {
+                let offered = connection.origin(row.envelope).is_some()
+                    || node.batcher.is_buried(row.envelope);
+                if !offered && bytes < IN_FLIGHT_BYTES_MAX {
                     bytes += row.bytes;
                     wanted.push(row.envelope);
                 }
-            }
-            if !buried.is_empty() {
-                node.batcher.delete(buried).await?;
             }
             let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
             let parcels = envelopes::load(&node.db, key, &wanted).await?;

@@ -11,27 +11,19 @@ use plasma_testkit::secret;
 use tokio::time::{Instant, sleep_until};
 use tonic::transport::Channel;
 
-use super::CALLERS;
 use super::shop::{Chat, PASS_SECONDS, Shop};
+use super::{CALLERS, Work};
 use crate::enrollment::Enrolled;
 
 /// A pass begins a little before its answer arrives; the margin is for clocks.
 const PASS: Duration = Duration::from_millis(PASS_SECONDS.unsigned_abs() * 1_000 + 50);
 
-/// What the callers did in one run.
-#[derive(Debug, Clone, Copy)]
-pub struct Bought {
-    /// Purchases per second within the window.
-    pub per_second: f64,
-    /// Purchases in all, before and after the window too.
-    pub bought: i64,
-    /// Purchases that had to wait for the chat's last pass to end.
-    pub waited: u64,
-}
-
 /// All callers.
 #[derive(Debug)]
-pub struct Callers<'a>(Vec<Caller<'a>>);
+pub struct Callers<'a> {
+    callers: Vec<Caller<'a>>,
+    waited: u64,
+}
 
 /// One caller, with a connection and chats of its own.
 #[derive(Debug)]
@@ -65,14 +57,14 @@ impl<'a> Callers<'a> {
                 passes: HashSet::new(),
             })
         });
-        Ok(Self(callers.collect::<Result<_>>()?))
+        Ok(Self { callers: callers.collect::<Result<_>>()?, waited: 0 })
     }
 
     /// Buys for a while, and counts what was bought in the window after the warm-up.
-    pub async fn run(&mut self, warm_up: Duration, window: Duration) -> Result<Bought> {
+    pub async fn run(&mut self, warm_up: Duration, window: Duration) -> Result<Work> {
         let counts = Counts::default();
         let end = Instant::now() + warm_up + window;
-        let buying = self.0.iter_mut().map(|caller| caller.buy_until(end, &counts));
+        let buying = self.callers.iter_mut().map(|caller| caller.buy_until(end, &counts));
         let counting = async {
             tokio::time::sleep(warm_up).await;
             let (before, began) = (counts.bought.get(), Instant::now());
@@ -80,8 +72,14 @@ impl<'a> Callers<'a> {
             Ok(f64::from(counts.bought.get() - before) / began.elapsed().as_secs_f64())
         };
         let (per_second, _) = tokio::try_join!(counting, futures::future::try_join_all(buying))?;
-        let bought = counts.bought.get().into();
-        Ok(Bought { per_second, bought, waited: counts.waited.get() })
+        self.waited += counts.waited.get();
+        Ok(Work { per_second, done: counts.bought.get().into() })
+    }
+
+    /// Counts the purchases, since this was last asked, that had to wait for the chat's last pass
+    /// to end: then there are too few chats for the speed.
+    pub fn take_waited(&mut self) -> u64 {
+        std::mem::take(&mut self.waited)
     }
 }
 

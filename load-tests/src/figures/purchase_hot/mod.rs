@@ -9,7 +9,7 @@ mod pgbench;
 mod shop;
 
 use std::process;
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use plasma_testkit::PrivatePostgres;
@@ -67,46 +67,57 @@ async fn pairs_of_runs(
     let mut callers = Callers::of(shop)?;
     let mut runs = Vec::new();
     for number in 1..=options.runs {
-        database.query("CHECKPOINT").await?;
-        let (charges, busy) = (database.charges().await?, cores.server_core_busy()?);
-        let ours = callers.run(options.warm_up(), options.window()).await?;
-        let ours_busy = part(cores.server_core_busy()?, busy, options.warm_up() + options.window());
-        let charged = database.charges().await? - charges;
-        ensure!(charged == ours.bought, "{} passes for {charged} charges", ours.bought);
-
-        database.query("CHECKPOINT").await?;
-        let (charges, busy) = (database.charges().await?, cores.server_core_busy()?);
-        let theirs = pgbench.run(number, options.window()).await?;
-        let their_busy = part(cores.server_core_busy()?, busy, options.window());
-        let charged = database.charges().await? - charges;
-        ensure!(charged == theirs.done, "pgbench made {charged} of {} charges", theirs.done);
-
-        let (value, yardstick) = (ours.per_second, theirs.per_second);
+        let buying = callers.run(options.warm_up(), options.window());
+        let (ours, ours_busy) = account(database, cores, buying).await?;
+        let waited = callers.take_waited();
+        let running = pgbench.run(number, options.window());
+        let (theirs, theirs_busy) = account(database, cores, running).await?;
         let said = format!(
-            "run {number} of {}: {value:.0} purchases/s (core of PostgreSQL {ours_busy:.2} busy), \
-             pgbench {yardstick:.0}/s ({their_busy:.2} busy)",
+            "run {number} of {}: {ours:.0} purchases/s (core of PostgreSQL {ours_busy:.2} busy), \
+             pgbench {theirs:.0}/s ({theirs_busy:.2} busy)",
             options.runs
         );
         progress(NAME, said);
-        if ours.waited > 0 {
-            progress(NAME, format!("{} purchases waited for a pass to end", ours.waited));
+        if waited > 0 {
+            progress(NAME, format!("{waited} purchases waited for a pass to end"));
         }
         let details = json!({
             "callers": CALLERS,
             "postgres_core_busy": ours_busy,
-            "yardstick_postgres_core_busy": their_busy,
-            "waited_for_a_pass_to_end": ours.waited,
+            "yardstick_postgres_core_busy": theirs_busy,
+            "waited_for_a_pass_to_end": waited,
         });
         let details = details.as_object().cloned().unwrap_or_default();
-        runs.push(Run { value, yardstick, details });
+        runs.push(Run { value: ours, yardstick: theirs, details });
     }
     Ok(runs)
 }
 
-/// The part of a stretch of time for which a core was busy.
-fn part(now: Duration, before: Duration, of: Duration) -> f64 {
-    let part = now.saturating_sub(before).as_secs_f64() / of.as_secs_f64();
-    ((part * 100.0).round() / 100.0).min(1.0)
+/// What one run did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Work {
+    /// Purchases per second of the window.
+    per_second: f64,
+    /// Purchases in all.
+    done: i64,
+}
+
+/// Holds a run to the charges that it made. Returns purchases per second, and the part of the run
+/// for which the core of PostgreSQL was busy.
+async fn account(
+    database: &Database,
+    cores: &Cores,
+    run: impl Future<Output = Result<Work>>,
+) -> Result<(f64, f64)> {
+    database.query("CHECKPOINT").await?;
+    let charges_before = database.charges().await?;
+    let (busy_before, began) = (cores.server_core_busy()?, Instant::now());
+    let work = run.await?;
+    let busy = cores.server_core_busy()?.saturating_sub(busy_before).as_secs_f64();
+    let busy = busy / began.elapsed().as_secs_f64();
+    let charged = database.charges().await? - charges_before;
+    ensure!(charged == work.done, "{} purchases made {charged} charges", work.done);
+    Ok((work.per_second, ((busy * 100.0).round() / 100.0).min(1.0)))
 }
 
 /// The database that both share, asked through `psql`.

@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
-use super::{CALLERS, Database, NAME, PRICE, RECIPIENTS, progress};
+use super::{CALLERS, Database, NAME, PRICE, RECIPIENTS, Work, progress};
 
 const FILL: &str = include_str!("fill.sql");
 const PURCHASE: &str = include_str!("purchase.sql");
@@ -19,15 +19,6 @@ const PURCHASE: &str = include_str!("purchase.sql");
 const HISTORY: usize = 50_000;
 /// Numbers of purchases that a run may use up.
 const NUMBERS_PER_RUN: u64 = 10_000_000;
-
-/// What `pgbench` did in one run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Done {
-    /// Transactions per second.
-    pub per_second: f64,
-    /// Transactions in all.
-    pub done: i64,
-}
 
 /// A tenant that exists in billing's tables alone.
 #[derive(Debug)]
@@ -68,7 +59,7 @@ impl PgBench {
     }
 
     /// Runs the statements for a while with as many clients as there are callers.
-    pub async fn run(&self, number: u32, duration: Duration) -> Result<Done> {
+    pub async fn run(&self, number: u32, duration: Duration) -> Result<Work> {
         let outcome_bytes = self.outcome_bytes().await?;
         let script = NamedTempFile::new()?;
         std::fs::write(script.path(), PURCHASE)?;
@@ -115,14 +106,14 @@ impl PgBench {
     }
 }
 
-fn read(said: &str) -> Result<Done> {
+fn read(said: &str) -> Result<Work> {
     let after = |label: &str| {
         let rest = said.lines().find_map(|line| line.trim().strip_prefix(label));
         rest.and_then(|rest| rest.split_whitespace().next()).with_context(|| label.to_owned())
     };
     let failed = after("number of failed transactions:")?;
     ensure!(failed == "0", "{failed} transactions failed");
-    Ok(Done {
+    Ok(Work {
         per_second: after("tps =")?.parse()?,
         done: after("number of transactions actually processed:")?.parse()?,
     })
@@ -130,7 +121,7 @@ fn read(said: &str) -> Result<Done> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Done, read};
+    use super::{Work, read};
 
     const SAID: &str = "transaction type: purchase.sql\n\
                         number of transactions actually processed: 4321\n\
@@ -141,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_pgbench_says_is_read_and_a_failure_is_none() {
-        assert_eq!(read(SAID).unwrap(), Done { per_second: 1080.25, done: 4321 });
+        assert_eq!(read(SAID).unwrap(), Work { per_second: 1080.25, done: 4321 });
         assert!(read(&SAID.replace("transactions: 0", "transactions: 3")).is_err());
         assert!(read("").is_err());
     }

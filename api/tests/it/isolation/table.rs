@@ -1,0 +1,74 @@
+//! What an id that is not the caller's must be answered with, field by field.
+
+use bytes::Bytes;
+use plasma_proto::error::v1::ErrorReason;
+use plasma_proto::error_info::reason_of;
+use tonic::{Code, Status};
+
+use crate::place::Place;
+use crate::wire::describe;
+
+/// What another tenant's id and an absent one are answered with.
+pub(super) enum Answers {
+    /// Both with the same refusal, byte for byte.
+    Same(Code, ErrorReason),
+    /// Both with the same success: the field names nothing that anyone else has.
+    SameSuccess,
+    /// Both with a success of the same length that is random: a challenge.
+    AsLong,
+    /// The holder of the value has a right to know: a link's token is the secret that the link
+    /// is. An absent one is NOT_FOUND.
+    Known { foreign: ErrorReason },
+}
+
+/// The table. What it does not name is NOT_FOUND.
+pub(super) fn answers(path: &str, place: &Place) -> Answers {
+    let method = path.rsplit_once('/').unwrap().1;
+    let field = place.path();
+    match (method, field.as_str()) {
+        // The sender's own name for a message; it is looked up nowhere.
+        ("Send" | "SendControl", "message_id") => Answers::SameSuccess,
+        // Unknown ids are no error, and an envelope is acknowledged by its device alone.
+        ("Acknowledge", _) => Answers::SameSuccess,
+        // An outcome of the response: the envelopes are not those of the current devices. It
+        // repeats the id that the caller named.
+        ("Send", field) if field.ends_with("device_id") => Answers::SameSuccess,
+        // The answer is the same for a device that does not exist, and different each time.
+        ("CreateChallenge", _) => Answers::AsLong,
+        ("CreateSession", _) => {
+            Answers::Same(Code::Unauthenticated, ErrorReason::Unauthenticated)
+        }
+        ("ExchangeToken", "tenant_id") => {
+            Answers::Same(Code::Unauthenticated, ErrorReason::PlatformTokenInvalid)
+        }
+        // The price in force is another one, whosever the accepted one is.
+        (_, "accepted_price.price_id") => {
+            Answers::Same(Code::FailedPrecondition, ErrorReason::PriceChanged)
+        }
+        (_, "page_token") => Answers::Same(Code::InvalidArgument, ErrorReason::InvalidField),
+        // The twins are closed to each other. Whoever holds 128 random bits was given them.
+        ("ResolveLink" | "OpenChat", "link_token") => {
+            Answers::Known { foreign: ErrorReason::CrossPlatformNotAllowed }
+        }
+        // Explains the default where the recipient is none of the tenant's users.
+        ("ExplainPrice", "recipient_user_id") => Answers::SameSuccess,
+        _ => Answers::Same(Code::NotFound, ErrorReason::NotFound),
+    }
+}
+
+impl Answers {
+    /// What is wrong with one answer by itself.
+    pub(super) fn objection(&self, answer: &Result<Bytes, Status>) -> Option<String> {
+        match (self, answer) {
+            (Self::Same(code, reason), Err(status)) => {
+                let right = status.code() == *code && reason_of(status) == Some(*reason);
+                (!right).then(|| format!("{}, expected {reason:?}", describe(status)))
+            }
+            (Self::Same(_, reason), Ok(_)) => Some(format!("succeeded, expected {reason:?}")),
+            (Self::SameSuccess | Self::AsLong, Err(status)) => {
+                Some(format!("{}, expected success", describe(status)))
+            }
+            (Self::SameSuccess | Self::AsLong, Ok(_)) | (Self::Known { .. }, _) => None,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What must come of a value that the field rules allow and that only the field's meaning can
+//! judge.
+
+use prost_reflect::FieldDescriptor;
+use tonic::Code;
+
+use plasma_proto::error::v1::ErrorReason;
+
+use super::Expect;
+use crate::fixtures::Call;
+use crate::place::Place;
+
+/// A text that means nothing to us and much to a database: quotes, a comment, wildcards.
+///
+/// Where it is a name, it is stored as it stands; where it is looked for, it is not found; where a
+/// form is required, the field is named.
+pub(super) fn of_text(place: &Place) -> Expect {
+    let field = || Expect::Field(place.path());
+    match short_name(place.field()).as_str() {
+        "CreateApiKeyRequest.label"
+        | "CreateTenantRequest.display_name"
+        | "UpdateTenantRequest.display_name"
+        | "CreateIdentityProviderRequest.issuer"
+        | "CreateIdentityProviderRequest.audience"
+        | "CreditWalletRequest.reference"
+        | "DebitWalletRequest.reference"
+        // What is wrong with a token is the answer.
+        | "ValidateTokenRequest.token" => Expect::Accepted,
+        "ExchangeTokenRequest.platform_token" => {
+            Expect::Refused(Code::Unauthenticated, ErrorReason::PlatformTokenInvalid)
+        }
+        "LookupUserRequest.partner_user_id" => {
+            Expect::Refused(Code::NotFound, ErrorReason::NotFound)
+        }
+        "CreateTenantRequest.link_base_url"
+        | "UpdateTenantRequest.link_base_url"
+        | "CreateIdentityProviderRequest.jwks_json"
+        | "OpenChatRequest.link_token"
+        | "ResolveLinkRequest.link_token"
+        | "Amount.currency_code"
+        | "GetStatementRequest.currency_code"
+        | "GetWalletRequest.currency_code"
+        | "ListWalletEntriesRequest.currency_code" => field(),
+        other if other.ends_with(".request_id") => Expect::Accepted,
+        other if other.ends_with(".page_token") => field(),
+        other => panic!("{other}: say what must come of a foreign text in this field"),
+    }
+}
+
+/// A field that may be empty, left empty.
+pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
+    let refused = |reason| Expect::Refused(Code::FailedPrecondition, reason);
+    match short_name(place.field()).as_str() {
+        // The scope of a recipient needs one; the fixture of the default's scope has none.
+        "PublishPriceRequest.recipient_user_id" => {
+            let scope = call.message.get_field_by_name("scope").unwrap().as_enum_number();
+            if scope == Some(2) { Expect::Field(place.path()) } else { Expect::Accepted }
+        }
+        "AcceptedPrice.price_id" | "AcceptedPrice.amount" => refused(ErrorReason::PriceChanged),
+        // A device means its own user; a key has none.
+        "GetWalletRequest.user_id" | "ListWalletEntriesRequest.user_id" => {
+            let is_key = call.credential.as_ref().is_some_and(|text| text.starts_with("sk_"));
+            if is_key { Expect::Field(place.path()) } else { Expect::Accepted }
+        }
+        // The mask names the field.
+        "UpdateTenantRequest.display_name" | "UpdateTenantRequest.policy" => {
+            Expect::Field(place.path())
+        }
+        _ => Expect::Accepted,
+    }
+}
+
+/// What becomes of bytes: which refusal where they are noise, cut short, or changed in one bit.
+pub(super) struct OfBytes {
+    pub(super) noise: Expect,
+    pub(super) cut: Expect,
+    pub(super) flipped: Expect,
+}
+
+pub(super) fn of_bytes(place: &Place) -> OfBytes {
+    let field = || Expect::Field(place.path());
+    let identity = || Expect::Refused(Code::FailedPrecondition, ErrorReason::IdentityRefused);
+    let nobody = || Expect::Refused(Code::Unauthenticated, ErrorReason::Unauthenticated);
+    match short_name(place.field()).as_str() {
+        // 65 bytes: an even chance of a bit makes no point of the curve, and this one has been.
+        "RegisterFirstDeviceRequest.root_public_key" => {
+            OfBytes { noise: field(), cut: field(), flipped: field() }
+        }
+        "RegisterFirstDeviceRequest.certificate"
+        | "RegisterFirstDeviceRequest.manifest"
+        | "AddDeviceRequest.certificate"
+        | "AddDeviceRequest.manifest"
+        | "DevicePrekeys.signed_prekey"
+        | "DevicePrekeys.last_resort_kem_prekey"
+        | "PublishPrekeysRequest.signed_prekey"
+        | "PublishPrekeysRequest.last_resort_kem_prekey"
+        | "PublishPrekeysRequest.one_time_prekeys"
+        | "PublishPrekeysRequest.one_time_kem_prekeys" => {
+            OfBytes { noise: field(), cut: field(), flipped: identity() }
+        }
+        "CreateSessionRequest.challenge" => {
+            OfBytes { noise: nobody(), cut: nobody(), flipped: nobody() }
+        }
+        "CreateSessionRequest.signature" => {
+            OfBytes { noise: nobody(), cut: field(), flipped: nobody() }
+        }
+        // Opaque to the service.
+        "DeviceEnvelope.ciphertext" => OfBytes {
+            noise: Expect::Accepted,
+            cut: Expect::Accepted,
+            flipped: Expect::Accepted,
+        },
+        // Another device set than the one in force is an outcome of the response.
+        "SendRequest.peer_manifest_hash" | "SendRequest.own_manifest_hash" => {
+            OfBytes { noise: Expect::Accepted, cut: field(), flipped: Expect::Accepted }
+        }
+        other => panic!("{other}: say what must come of noise in this field"),
+    }
+}
+
+/// A number that the rules allow, at their edge.
+pub(super) fn of_edge(place: &Place, number: i64) -> Expect {
+    match (short_name(place.field()).as_str(), number) {
+        // The rule cannot say "more than 0" for a balance's sake.
+        ("Amount.minor_units", 0) => Expect::Field(place.path()),
+        // A price accepted that is not the one in force.
+        ("Amount.minor_units", _) if place.path().starts_with("accepted_price") => {
+            Expect::Refused(Code::FailedPrecondition, ErrorReason::PriceChanged)
+        }
+        ("Amount.minor_units", _) => match place.request_name().as_str() {
+            "CreditWalletRequest" => {
+                Expect::Refused(Code::ResourceExhausted, ErrorReason::LimitReached)
+            }
+            "DebitWalletRequest" => {
+                Expect::Refused(Code::FailedPrecondition, ErrorReason::InsufficientFunds)
+            }
+            _ => Expect::Accepted,
+        },
+        // The two add up to 10,000, and the other one is as it was.
+        ("Shares.recipient_basis_points" | "Shares.platform_basis_points", _) => {
+            Expect::Field("shares".to_owned())
+        }
+        _ => Expect::Accepted,
+    }
+}
+
+/// An item of a list given twice, where the rules do not forbid it.
+pub(super) fn of_repeated(place: &Place, count: usize) -> Expect {
+    match short_name(place.field()).as_str() {
+        "SendRequest.peer_envelopes" | "SendRequest.own_envelopes" => {
+            Expect::Field(format!("{}[{count}].device_id", place.path()))
+        }
+        "AcknowledgeRequest.envelope_ids" => Expect::Accepted,
+        other => panic!("{other}: say what must come of an item given twice"),
+    }
+}
+
+/// The message and the field, without the package.
+pub(super) fn short_name(field: &FieldDescriptor) -> String {
+    format!("{}.{}", field.parent_message().name(), field.name())
+}
