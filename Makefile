@@ -27,7 +27,7 @@ test: ## Run every test, on private PostgreSQL and Redis servers
 
 bench: ## Measure, print a table and write target/bench.json
 	@scripts/setup servers
-	cargo build --release --workspace --bins
+	cargo build --release --workspace --bin plasma --bin plasma-bench
 	@$(TARGET)/release/plasma-bench
 
 lint: ## Check format, clippy and the contract

@@ -11,7 +11,7 @@ pub fn amount(amount: &Amount) -> String {
 
 /// Writes minor units of a currency.
 pub fn money(currency_code: &str, minor_units: i64) -> String {
-    let exponent = Currency::from_code(currency_code).and_then(|c| c.exponent()).unwrap_or(0);
+    let exponent = Currency::from_code(currency_code).and_then(Currency::exponent).unwrap_or(0);
     let one = 10_u64.pow(u32::from(exponent));
     let (sign, units) = (if minor_units < 0 { "-" } else { "" }, minor_units.unsigned_abs());
     if exponent == 0 {

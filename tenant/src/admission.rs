@@ -19,8 +19,8 @@ impl Tenants {
     /// Verifies a platform's token, uses it up, and names the user that it vouches for; creates the
     /// user at its first token.
     ///
-    /// Fails with PLATFORM_TOKEN_INVALID, in the same words whatever the cause, with
-    /// TENANT_SUSPENDED, and with USER_BLOCKED (a blocked user's token is not used up).
+    /// Fails with `PLATFORM_TOKEN_INVALID`, in the same words whatever the cause, with
+    /// `TENANT_SUSPENDED`, and with `USER_BLOCKED` (a blocked user's token is not used up).
     pub async fn accept_platform_token(
         &self,
         tenant: TenantId,

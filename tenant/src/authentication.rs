@@ -15,7 +15,7 @@ impl Tenants {
     ///
     /// A key that was found is remembered for 3 seconds at most, less where an event tells of its
     /// revocation. Fails with UNAUTHENTICATED where the key is unknown or revoked, and with
-    /// TENANT_SUSPENDED.
+    /// `TENANT_SUSPENDED`.
     pub async fn authenticate_key(&self, secret: &str) -> Result<KeyActor, Failure> {
         let secret = Secret::presented(secret).ok_or(Error::ApiKeyRefused)?.hash();
         let system = self.db.system();

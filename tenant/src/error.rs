@@ -55,8 +55,8 @@ pub enum Error {
 
 impl Error {
     /// Says which rule a field breaks.
-    pub fn invalid(field: &'static str, rule: impl ToString) -> Self {
-        Self::Invalid { field, rule: rule.to_string() }
+    pub fn invalid(field: &'static str, rule: impl Into<String>) -> Self {
+        Self::Invalid { field, rule: rule.into() }
     }
 }
 

@@ -45,12 +45,8 @@ impl Tenants {
     }
 
     /// The handle of a tenant that the actor may configure.
-    pub(crate) fn administered(
-        &self,
-        actor: &Actor,
-        tenant: TenantId,
-    ) -> Result<TenantDb, Failure> {
-        Ok(self.db.tenant(TenantClaim::administered(actor, tenant)?))
+    pub(crate) fn administered(&self, actor: &Actor, tenant: TenantId) -> Result<TenantDb, Status> {
+        Ok(self.db.tenant(TenantClaim::administered(actor, tenant).map_err(refuse)?))
     }
 
     /// Tells every node, this one first, what changed. After the commit.
@@ -61,11 +57,11 @@ impl Tenants {
 }
 
 /// Lets the operator through where there is no tenant whose claim would have to be shown.
-pub(crate) fn operator(actor: &Actor) -> Result<(), Failure> {
+pub(crate) fn operator(actor: &Actor) -> Result<(), Status> {
     match actor {
         Actor::Operator => Ok(()),
         Actor::Anyone | Actor::Key(_) | Actor::Enrollment(_) | Actor::Device(_) => {
-            Err(Failure::principal_not_allowed())
+            Err(refuse(Failure::principal_not_allowed()))
         }
     }
 }

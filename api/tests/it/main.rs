@@ -15,3 +15,6 @@ mod smoke;
 mod spoil;
 mod bad_input;
 mod isolation;
+mod credentials;
+mod transport;
+mod attacks;

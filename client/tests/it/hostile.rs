@@ -8,6 +8,8 @@ use plasma_client::{
 };
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::key_service_client::KeyServiceClient;
+use plasma_proto::messaging::v1::link_service_client::LinkServiceClient;
 use plasma_proto::messaging::v1::send_response::Outcome;
 use plasma_testkit::ClusterKind;
 
@@ -40,7 +42,6 @@ impl Scene {
 
 /// What the service says about a user to somebody who resolves its link.
 async fn shown_account(viewer: &Device, owner: &Device) -> Result<pb::AccountState> {
-    use pb::link_service_client::LinkServiceClient;
     let request = pb::ResolveLinkRequest { link_token: owner.create_link().await?.token().into() };
     let answer = viewer
         .call(request, |channel, request| async move {
@@ -85,7 +86,6 @@ async fn a_swapped_key_bundle_is_found_out_and_nothing_is_sent() -> Result<()> {
     let scene = Scene::set().await?;
     let chat = scene.chat().await?;
     // The service answers with prekeys that another device has signed.
-    use pb::key_service_client::KeyServiceClient;
     open(&scene.bob, &scene.eve.create_link().await?).await?;
     let request = pb::TakePrekeyBundlesRequest {
         user: Some(plasma_client::wire::user(scene.eve.user())),

@@ -1,6 +1,10 @@
 //! Devices against real `plasma serve` processes, on the embedded and on the scaled way to run.
 
+#[cfg(test)]
 mod conversation;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
 mod world;

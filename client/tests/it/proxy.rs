@@ -80,16 +80,16 @@ async fn forward(mut upstream: Channel, changes: &Changes, request: Request) -> 
     let collected = body.collect().await.unwrap();
     let trailers = collected.trailers().cloned();
     let frame = collected.to_bytes();
-    let mut changed = BytesMut::new();
+    let mut answer = BytesMut::new();
     if frame.len() >= FRAME_HEAD {
         let message = match changes.lock().unwrap().get_mut(&method[..]) {
             Some(change) => change(frame.slice(FRAME_HEAD..)),
             None => frame.slice(FRAME_HEAD..),
         };
-        changed.put_u8(0);
-        changed.put_u32(u32::try_from(message.len()).unwrap());
-        changed.put(message);
+        answer.put_u8(0);
+        answer.put_u32(u32::try_from(message.len()).unwrap());
+        answer.put(message);
     }
-    let body = Full::new(changed.freeze()).with_trailers(async move { trailers.map(Ok) });
+    let body = Full::new(answer.freeze()).with_trailers(async move { trailers.map(Ok) });
     Response::from_parts(head, axum::body::Body::new(body))
 }

@@ -1,6 +1,7 @@
 //! Ann and Bob arrive with two devices each.
 
 use anyhow::Result;
+use plasma_identity::DeviceCertificate;
 use plasma_testkit::platform::amount;
 
 use super::opening::Stage;
@@ -45,7 +46,8 @@ pub async fn arrive(
         let mut sets = Vec::new();
         for gadget in &person.gadgets {
             let account = gadget.device.own_account()?;
-            let mut set: Vec<_> = account.devices().iter().map(|own| own.address()).collect();
+            let mut set: Vec<_> =
+                account.devices().iter().map(DeviceCertificate::address).collect();
             set.sort_unstable();
             sets.push(set);
         }

@@ -10,9 +10,9 @@ use super::public_key::{Algorithm, PublicKey};
 use super::token::{Presented, Token};
 
 /// Longest time from `iat` to `exp`.
-const LIFETIME_MAX: Duration = Duration::from_secs(10 * 60);
+const LIFETIME_MAX: Duration = Duration::from_mins(10);
 /// How far a platform's clock may be off.
-pub const LEEWAY: Duration = Duration::from_secs(60);
+pub const LEEWAY: Duration = Duration::from_mins(1);
 /// Most characters of a token's text that an explanation repeats.
 const QUOTE_MAX: usize = 100;
 

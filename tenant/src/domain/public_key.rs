@@ -18,7 +18,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 pub enum Algorithm {
     /// ECDSA over P-256 with SHA-256.
     Es256,
-    /// EdDSA over Ed25519.
+    /// `EdDSA` over Ed25519.
     EdDsa,
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,

@@ -33,7 +33,7 @@ pub fn tenant(tenant: &Tenant) -> pb::Tenant {
 }
 
 /// Reads a policy; `None` where it names no access mode, which the contract's rules refuse.
-pub fn policy(policy: &pb::TenantPolicy) -> Option<Policy> {
+pub fn policy(policy: pb::TenantPolicy) -> Option<Policy> {
     let access_mode = match policy.access_mode() {
         pb::AccessMode::Unspecified => return None,
         pb::AccessMode::Free => AccessMode::Free,

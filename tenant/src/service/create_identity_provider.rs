@@ -53,7 +53,7 @@ fn parse(
         issuer: request.issuer.clone(),
         audience: request.audience.clone(),
         keys: KeySet::parse(&request.jwks_json)
-            .map_err(|error| Error::invalid("jwks_json", error))?,
+            .map_err(|error| Error::invalid("jwks_json", error.to_string()))?,
         create_time: tenants.env.now(),
     })
 }

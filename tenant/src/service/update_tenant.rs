@@ -49,11 +49,11 @@ fn parse(request: &UpdateTenantRequest) -> Result<TenantChange, Error> {
             }
             "link_base_url" => {
                 let url = LinkBaseUrl::parse(&request.link_base_url)
-                    .map_err(|error| Error::invalid("link_base_url", error))?;
+                    .map_err(|error| Error::invalid("link_base_url", error.to_string()))?;
                 change.link_base_url = Some(url);
             }
             "policy" => {
-                let policy = request.policy.as_ref().and_then(answer::policy);
+                let policy = request.policy.and_then(answer::policy);
                 change.policy =
                     Some(policy.ok_or_else(|| Error::invalid("policy", "must be set"))?);
             }

@@ -12,7 +12,7 @@ use crate::domain::examination::{LEEWAY, Voucher};
 use crate::domain::token::Presented;
 
 /// How much longer than needed a row is kept, for nodes whose clocks disagree.
-const MARGIN: Duration = Duration::from_secs(10 * 60);
+const MARGIN: Duration = Duration::from_mins(10);
 
 /// Uses a token up; `false` where it was used before. A parallel presentation of the same token
 /// waits for this transaction.
