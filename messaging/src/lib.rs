@@ -76,15 +76,10 @@ impl Messaging {
     /// Starts this context on a node; its background work ends with `stop`.
     pub async fn start(parts: Parts, stop: CancellationToken) -> Self {
         let Parts { db, env, secrets, events, bus, public_url, tenants, access } = parts;
-        let sessions = sessions::Sessions::new(
-            db.clone(),
-            env.clone(),
-            secrets.clone(),
-            Arc::clone(&tenants),
-        );
+        let sessions =
+            sessions::Sessions::new(db.clone(), env.clone(), secrets.clone(), Arc::clone(&tenants));
         sessions.watch(events.listen(), stop.clone());
-        let directory =
-            directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
+        let directory = directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
         directory.watch(events.listen(), stop.clone());
         let delivery = delivery::Delivery::start(&db, env.clone(), bus, &events, stop).await;
         Self {

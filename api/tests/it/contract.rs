@@ -4,9 +4,7 @@ use std::sync::LazyLock;
 
 use plasma_proto::options::v1::FieldRules;
 use plasma_proto::{FILE_DESCRIPTOR_SET, METHODS};
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor,
-};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap());
@@ -30,11 +28,6 @@ pub(crate) fn request_of(path: &str) -> MessageDescriptor {
 /// Whether a method answers with a stream.
 pub(crate) fn is_streaming(path: &str) -> bool {
     method(path).is_some_and(|method| method.is_server_streaming())
-}
-
-/// A request of a method, so that any of its fields can be reached by its name.
-pub(crate) fn dynamic(path: &str, message: &impl prost::Message) -> DynamicMessage {
-    DynamicMessage::decode(request_of(path), &*message.encode_to_vec()).unwrap()
 }
 
 /// What the contract says of a field.

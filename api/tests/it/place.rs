@@ -1,6 +1,6 @@
 //! Where a value stands in a request.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, Value};
 
 use crate::contract;
 

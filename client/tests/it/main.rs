@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod conversation;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod proxy;

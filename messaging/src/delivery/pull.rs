@@ -30,24 +30,24 @@ impl Delivery {
             tracing::debug!(%error, "the bus is down; the sweep delivers");
         }
         let guard = EndPull { delivery: self.clone(), device };
-        let taken = tokio::time::timeout(wait, async {
-            loop {
-                let stored = waiting.notified();
-                tokio::pin!(stored);
-                stored.as_mut().enable();
-                let (parcels, more) = self.take_stored(device, size).await?;
-                if !parcels.is_empty() {
-                    return Ok((parcels, more));
-                }
-                tokio::select! {
-                    () = stored => {}
-                    () = node.draining.cancelled() => return Ok((Vec::new(), false)),
-                }
+        let deadline = tokio::time::Instant::now() + wait;
+        let taken = loop {
+            let stored = waiting.notified();
+            tokio::pin!(stored);
+            stored.as_mut().enable();
+            // What is queued is the answer however short the wait is.
+            let taken = self.take_stored(device, size).await;
+            if !matches!(&taken, Ok((parcels, _)) if parcels.is_empty()) {
+                break taken;
             }
-        })
-        .await;
+            tokio::select! {
+                () = stored => {}
+                () = node.draining.cancelled() => break taken,
+                () = tokio::time::sleep_until(deadline) => break taken,
+            }
+        };
         drop(guard);
-        taken.unwrap_or_else(|_| Ok((Vec::new(), false)))
+        taken
     }
 
     async fn take_stored(

@@ -33,8 +33,7 @@ pub(crate) struct Quota {
 
 impl Quota {
     pub(crate) fn new() -> Self {
-        let counted =
-            Cache::builder().max_capacity(100_000).time_to_live(QUEUED_AGE_MAX).build();
+        let counted = Cache::builder().max_capacity(100_000).time_to_live(QUEUED_AGE_MAX).build();
         Self { counted }
     }
 }
@@ -58,12 +57,13 @@ impl Delivery {
         let (now, later): (Vec<usize>, Vec<usize>) =
             (0..parcels.len()).partition(|place| matches!(attempts[*place], Attempt::Store));
         let at_once: Vec<Parcel> = now.iter().map(|place| parcels[*place].clone()).collect();
-        let waits = attempts.into_iter().zip(&parcels).filter_map(|(attempt, parcel)| match attempt {
-            Attempt::Waiting { receiver, window, offered_at } => {
-                Some(self.wait(parcel, receiver, window, offered_at))
-            }
-            Attempt::Store => None,
-        });
+        let waits =
+            attempts.into_iter().zip(&parcels).filter_map(|(attempt, parcel)| match attempt {
+                Attempt::Waiting { receiver, window, offered_at } => {
+                    Some(self.wait(parcel, receiver, window, offered_at))
+                }
+                Attempt::Store => None,
+            });
         let (stored, acknowledged) =
             futures::future::join(self.keep(at_once, ephemeral), join_all(waits)).await;
         let outcome = stored?;

@@ -72,9 +72,8 @@ impl Delivery {
         node.checkpoints.pass(Point::Numbered).await;
         let (connection, events) = Connection::new(device, number);
         let connection = Arc::new(connection);
-        let hello = Hello {
-            heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
-        };
+        let hello =
+            Hello { heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)) };
         connection.tell(Event::Hello(hello)).await;
         // First the bus, then the store: whoever stores from now on finds a listener.
         if let Err(error) = node.bus.subscribe(&device_channel(key)).await {
@@ -153,11 +152,7 @@ impl Delivery {
     }
 
     /// Offers what the store holds until all is offered or the window is full.
-    async fn drain_store(
-        &self,
-        connection: &Connection,
-        key: DeviceKey,
-    ) -> Result<(), StoreError> {
+    async fn drain_store(&self, connection: &Connection, key: DeviceKey) -> Result<(), StoreError> {
         let node = &self.inner;
         loop {
             let hints = connection.hints();

@@ -319,10 +319,7 @@ async fn a_backlog_larger_than_the_window_drains_in_order_as_it_is_acknowledged(
 /// Waits for the mark that the backlog is done.
 async fn wait_until_live(stream: &mut EnvelopeStream) {
     tokio::time::timeout(LIVENESS, async {
-        while !matches!(
-            stream.next().await.unwrap().unwrap().event,
-            Some(Event::QueueEmpty(_))
-        ) {}
+        while !matches!(stream.next().await.unwrap().unwrap().event, Some(Event::QueueEmpty(_))) {}
     })
     .await
     .expect("the queue is empty");

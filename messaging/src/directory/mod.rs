@@ -130,8 +130,8 @@ impl Directory {
             // from the chat's opening.
             member = store::chats::open(&db, &member, inner.env.now()).await?;
         }
-        let views = [member, member.seen_by_peer()]
-            .map(|member| Arc::new(Membership::new(&member, pass)));
+        let views =
+            [member, member.seen_by_peer()].map(|member| Arc::new(Membership::new(&member, pass)));
         let views = Arc::new(views);
         if inner.generation.load(Ordering::SeqCst) == generation {
             inner.chats.insert(chat, Arc::clone(&views));

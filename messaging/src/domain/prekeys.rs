@@ -62,13 +62,8 @@ pub fn read_first(
     certificate: &DeviceCertificate,
     now: u64,
 ) -> Result<FirstPrekeys, Refusal> {
-    let signed = Prekey::read(
-        "prekeys.signed_prekey",
-        PrekeyRole::SignedEc,
-        signed,
-        certificate,
-        now,
-    )?;
+    let signed =
+        Prekey::read("prekeys.signed_prekey", PrekeyRole::SignedEc, signed, certificate, now)?;
     let last_resort = Prekey::read(
         "prekeys.last_resort_kem_prekey",
         PrekeyRole::LastResortKem,

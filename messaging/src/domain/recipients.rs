@@ -36,9 +36,8 @@ pub fn compare(expected: Expected<'_>, sealed: Sealed<'_>) -> Option<Mismatch> {
     let given: BTreeSet<DeviceId> = sealed.devices.iter().copied().collect();
     let missing: Vec<DeviceId> = expected.devices.difference(&given).copied().collect();
     let extra: Vec<DeviceId> = given.difference(expected.devices).copied().collect();
-    let agree = missing.is_empty()
-        && extra.is_empty()
-        && expected.manifest_hash == sealed.manifest_hash;
+    let agree =
+        missing.is_empty() && extra.is_empty() && expected.manifest_hash == sealed.manifest_hash;
     (!agree).then_some(Mismatch { missing, extra })
 }
 

@@ -60,9 +60,7 @@ fn manifests() -> TableCreateStatement {
         .col(ColumnDef::new("generation").big_integer().not_null())
         .col(ColumnDef::new("epoch").big_integer().not_null())
         .col(ColumnDef::new("manifest").blob().not_null())
-        .primary_key(
-            Index::create().col("tenant_id").col("user_id").col("generation").col("epoch"),
-        )
+        .primary_key(Index::create().col("tenant_id").col("user_id").col("generation").col("epoch"))
         .foreign_key(&mut of_account())
         .to_owned()
 }

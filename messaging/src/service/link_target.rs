@@ -75,7 +75,11 @@ pub(super) async fn base_url(messaging: &Messaging, tenant: TenantId) -> Result<
 }
 
 /// A link as its owner sees it.
-pub(super) fn write(messaging: &Messaging, base: &str, link: &Link) -> Result<pb::Link, StoreError> {
+pub(super) fn write(
+    messaging: &Messaging,
+    base: &str,
+    link: &Link,
+) -> Result<pb::Link, StoreError> {
     Ok(pb::Link {
         link_id: link.link.to_string(),
         url: link.token(&messaging.secrets)?.url(base),

@@ -1,8 +1,8 @@
 //! `plasma.messaging.v1.MessageService`.
 
 use plasma_kit::actor;
-use plasma_kit::rate::RateLimit;
 use plasma_kit::ids::DeviceId;
+use plasma_kit::rate::RateLimit;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::message_service_server;
 use std::sync::Arc;

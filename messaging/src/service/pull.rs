@@ -22,4 +22,3 @@ pub(super) async fn handle(
     let envelopes = parcels.iter().map(Parcel::to_proto).collect();
     Ok(pb::PullResponse { envelopes, has_more })
 }
-

@@ -17,8 +17,7 @@ pub(super) async fn handle(
     let messaging = &service.messaging;
     let chat = ChatId::checked(&request.chat_id);
     let message = MessageId::checked(&request.message_id);
-    let envelope =
-        request.envelope.ok_or_else(|| Failure::invalid("envelope", "must be set"))?;
+    let envelope = request.envelope.ok_or_else(|| Failure::invalid("envelope", "must be set"))?;
     let to = DeviceId::checked(&envelope.device_id);
 
     let membership = messaging.directory.membership(&device, chat).await?;
@@ -44,9 +43,8 @@ pub(super) async fn handle(
         accepted_at: messaging.env.now(),
     };
     let states = messaging.delivery.send(vec![parcel], false).await?;
-    let delivery = states.first().map(|state| pb::DeviceDelivery {
-        device_id: to.to_string(),
-        state: (*state).into(),
-    });
+    let delivery = states
+        .first()
+        .map(|state| pb::DeviceDelivery { device_id: to.to_string(), state: (*state).into() });
     Ok(pb::SendControlResponse { delivery })
 }

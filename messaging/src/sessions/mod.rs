@@ -152,12 +152,7 @@ impl Sessions {
         self.issue((tenant, user), Subject::Enrollment, self.inner.env.now())
     }
 
-    fn issue(
-        &self,
-        user: (TenantId, UserId),
-        subject: Subject,
-        issued_at: Timestamp,
-    ) -> Issued {
+    fn issue(&self, user: (TenantId, UserId), subject: Subject, issued_at: Timestamp) -> Issued {
         let claims = Claims::new(user, subject, issued_at, TOKEN_LIFETIME, self.inner.env.uuid());
         Issued { token: self.inner.keys.sign(&claims), expires_at: claims.expires_at() }
     }

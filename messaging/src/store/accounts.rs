@@ -21,10 +21,7 @@ pub(crate) struct Account {
 }
 
 /// Finds a user's account.
-pub(crate) async fn find(
-    scope: &impl Scope,
-    user: UserId,
-) -> Result<Option<Account>, StoreError> {
+pub(crate) async fn find(scope: &impl Scope, user: UserId) -> Result<Option<Account>, StoreError> {
     let sql = "SELECT root_public_key, generation, epoch FROM accounts \
                WHERE tenant_id = $1 AND user_id = $2";
     let values = [scope.tenant().0.into(), user.0.into()];

@@ -168,8 +168,7 @@ pub(crate) async fn apply(
             "UPDATE chat_members SET {assignment} \
              WHERE tenant_id = $2 AND user_id = $3 AND chat_id = $4"
         );
-        let values =
-            [value.into(), user.0.0.into(), user.1.0.into(), member.chat.0.into()];
+        let values = [value.into(), user.0.0.into(), user.1.0.into(), member.chat.0.into()];
         let result = tx.conn().execute_raw(statement(tx, &sql, values)).await?;
         expect_rows("change a chat's member", 1, result.rows_affected())?;
     }
@@ -192,8 +191,7 @@ pub(crate) async fn list(
          ORDER BY created_at DESC, chat_id DESC LIMIT $5"
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values =
-        [scope.tenant().0.into(), user.0.into(), key.into(), id.into(), limit.into()];
+    let values = [scope.tenant().0.into(), user.0.into(), key.into(), id.into(), limit.into()];
     let rows = scope.conn().query_all_raw(statement(scope, &sql, values)).await?;
     rows.iter().map(read).collect()
 }

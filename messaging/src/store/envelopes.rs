@@ -204,10 +204,7 @@ fn parcel(row: &QueryResult) -> Result<Parcel, StoreError> {
     let ciphertext: Vec<u8> = row.try_get("", "ciphertext")?;
     Ok(Parcel {
         envelope: EnvelopeId(row.try_get("", "envelope_id")?),
-        to: (
-            TenantId(row.try_get("", "tenant_id")?),
-            DeviceId(row.try_get("", "device_id")?),
-        ),
+        to: (TenantId(row.try_get("", "tenant_id")?), DeviceId(row.try_get("", "device_id")?)),
         chat: ChatId(row.try_get("", "chat_id")?),
         message: MessageId(row.try_get("", "message_id")?),
         sender: DeviceActor {
@@ -221,10 +218,7 @@ fn parcel(row: &QueryResult) -> Result<Parcel, StoreError> {
 }
 
 /// How much waits for a device: envelopes and bytes.
-pub(crate) async fn queued(
-    db: &SystemDb,
-    device: DeviceKey,
-) -> Result<(u64, u64), StoreError> {
+pub(crate) async fn queued(db: &SystemDb, device: DeviceKey) -> Result<(u64, u64), StoreError> {
     let sql = "SELECT count(*) AS envelopes, \
                       CAST(coalesce(sum(ciphertext_bytes), 0) AS BIGINT) AS bytes \
                FROM envelopes WHERE tenant_id = $1 AND device_id = $2";

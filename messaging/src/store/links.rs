@@ -79,10 +79,7 @@ pub(crate) async fn insert(
 }
 
 /// Counts the user's active links.
-pub(crate) async fn count_active(
-    scope: &impl Scope,
-    user: UserId,
-) -> Result<i64, StoreError> {
+pub(crate) async fn count_active(scope: &impl Scope, user: UserId) -> Result<i64, StoreError> {
     let sql = "SELECT COUNT(*) AS active FROM links \
                WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL";
     let values = [scope.tenant().0.into(), user.0.into()];
@@ -106,10 +103,7 @@ pub(crate) async fn find(
 
 /// Finds whoever's link a token belongs to. The one query that names no tenant: who holds the
 /// token's 128 random bits may learn where they lead.
-pub(crate) async fn resolve(
-    db: &TenantDb,
-    token: &LinkToken,
-) -> Result<Option<Link>, StoreError> {
+pub(crate) async fn resolve(db: &TenantDb, token: &LinkToken) -> Result<Option<Link>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM links WHERE token_hash = $1");
     let values = [token.hash().to_vec().into()];
     let row = db.conn().query_one_raw(statement(db, &sql, values)).await?;
@@ -117,11 +111,7 @@ pub(crate) async fn resolve(
 }
 
 /// Marks a link as revoked; one that is revoked already stays as it is.
-pub(crate) async fn revoke(
-    tx: &TenantTx,
-    link: LinkId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub(crate) async fn revoke(tx: &TenantTx, link: LinkId, now: Timestamp) -> Result<(), StoreError> {
     let sql = "UPDATE links SET revoked_at = $1 \
                WHERE tenant_id = $2 AND link_id = $3 AND revoked_at IS NULL";
     let values = [now.0.into(), tx.tenant().0.into(), link.0.into()];
@@ -142,8 +132,7 @@ pub(crate) async fn list(
          AND (created_at, link_id) < ($3, $4) ORDER BY created_at DESC, link_id DESC LIMIT $5"
     );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let values =
-        [scope.tenant().0.into(), user.0.into(), key.into(), id.into(), limit.into()];
+    let values = [scope.tenant().0.into(), user.0.into(), key.into(), id.into(), limit.into()];
     let rows = scope.conn().query_all_raw(statement(scope, &sql, values)).await?;
     rows.iter().map(Link::read).collect()
 }

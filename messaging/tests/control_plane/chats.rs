@@ -1,10 +1,11 @@
 //! Chats: one for two users, opened by payment, blocked and closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use plasma_kit::Timestamp;
 use plasma_kit::ids::ChatId;
-use plasma_messaging::directory::ChatState;
+use plasma_kit::{Failure, Timestamp};
+use plasma_messaging::directory::{ChatState, Membership};
 use plasma_proto::billing::v1::AcceptedPrice;
 use plasma_proto::error_info::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
@@ -46,7 +47,12 @@ async fn block(world: &World, person: &Person, chat: &str, key: &str) -> Result<
     Ok(answer.into_inner().chat.unwrap())
 }
 
-async fn unblock(world: &World, person: &Person, chat: &str, key: &str) -> Result<pb::Chat, Status> {
+async fn unblock(
+    world: &World,
+    person: &Person,
+    chat: &str,
+    key: &str,
+) -> Result<pb::Chat, Status> {
     let request = pb::UnblockChatRequest { request_id: key.to_owned(), chat_id: chat.to_owned() };
     let answer = world.chats().unblock_chat(by(person.actor(), request)).await?;
     Ok(answer.into_inner().chat.unwrap())
@@ -69,13 +75,17 @@ async fn pair(world: &World) -> (Person, Person, String, String) {
 
 /// Why the person may not write in the chat; `None` where it may.
 async fn obstacle(world: &World, person: &Person, chat: &str) -> Option<ErrorReason> {
-    let chat = ChatId::checked(chat);
-    let membership =
-        world.messaging.directory().membership(&person.actor(), chat).await.map_err(|f| f.reason());
-    match membership {
-        Ok(membership) => membership.may_send(world.env.now()).err().map(|f| f.reason()),
-        Err(reason) => Some(reason),
-    }
+    let outcome = membership(world, person, chat).await;
+    outcome.and_then(|membership| membership.may_send(world.env.now())).err().map(|f| f.reason())
+}
+
+async fn membership(
+    world: &World,
+    person: &Person,
+    chat: &str,
+) -> Result<Arc<Membership>, Failure> {
+    let (directory, actor) = (world.messaging.directory(), person.actor());
+    directory.membership(&actor, ChatId::checked(chat)).await
 }
 
 on_both_databases! {
@@ -160,8 +170,7 @@ on_both_databases! {
         assert_eq!(mine.len(), 1);
         let chat = mine[0].chat_id.clone();
         assert_eq!(obstacle(&world, &ann, &chat).await, Some(ErrorReason::AccessRequired));
-        let membership = world.messaging.directory().membership(&ann.actor(), ChatId::checked(&chat));
-        let refused = membership.await.unwrap().may_repair().unwrap_err();
+        let refused = membership(&world, &ann, &chat).await.unwrap().may_repair().unwrap_err();
         assert_eq!(refused.reason(), ErrorReason::AccessRequired);
         let request = pb::TakePrekeyBundlesRequest {
             user: Some(bob.pb_address()),
@@ -189,8 +198,7 @@ on_both_databases! {
             obstacle(&world, &ann, &chat).await == Some(ErrorReason::AccessRequired)
         })
         .await;
-        let membership = world.messaging.directory().membership(&ann.actor(), ChatId::checked(&chat));
-        membership.await.unwrap().may_repair().unwrap();
+        membership(&world, &ann, &chat).await.unwrap().may_repair().unwrap();
     }
 
     async fn access_sold_just_before_a_crash_is_found_by_the_next_reader(world: World) {
@@ -265,8 +273,7 @@ on_both_databases! {
             })
             .await;
         }
-        let membership = world.messaging.directory().membership(&ann.actor(), ChatId::checked(&chat));
-        let membership = membership.await.unwrap();
+        let membership = membership(&world, &ann, &chat).await.unwrap();
         assert_eq!(membership.state, ChatState::Closed);
         assert!(membership.may_send(Timestamp(0)).is_err());
     }

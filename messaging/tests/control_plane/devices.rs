@@ -6,7 +6,7 @@ use plasma_identity::{DeviceCertificate, Issuer, Manifest, RootPublicKey, verify
 use plasma_kit::ids::UserId;
 use plasma_proto::error_info::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
-use tonic::Code;
+use tonic::{Code, Response};
 
 use crate::on_both_databases;
 use crate::person::{Key, Person, addition, tenant};
@@ -107,6 +107,7 @@ on_both_databases! {
         for (request, cause) in cases {
             let request = enrolling(ann.user, request);
             let outcome = world.devices().register_first_device(request).await;
+            let outcome = outcome.map(Response::into_inner);
             assert_eq!(reason(outcome.clone()), ErrorReason::IdentityRefused, "{cause}");
             assert_eq!(metadata(outcome, "cause"), cause);
         }
@@ -222,7 +223,7 @@ on_both_databases! {
         ];
         for (caller, device, manifest, cause) in cases {
             let request = by(caller, addition(&world, device, &manifest));
-            let outcome = world.devices().add_device(request).await;
+            let outcome = world.devices().add_device(request).await.map(Response::into_inner);
             assert_eq!(reason(outcome.clone()), ErrorReason::IdentityRefused, "{cause}");
             assert_eq!(metadata(outcome, "cause"), cause);
         }
@@ -245,7 +246,7 @@ on_both_databases! {
         world.devices().add_device(request).await.unwrap();
         let eleventh = ann.certify(&world, false);
         let request = by(ann.actor(), addition(&world, &eleventh, &ann.manifest));
-        let outcome = world.devices().add_device(request).await;
+        let outcome = world.devices().add_device(request).await.map(Response::into_inner);
         assert_eq!(reason(outcome.clone()), ErrorReason::LimitReached);
         assert_eq!(metadata(outcome, "limit"), "devices");
     }

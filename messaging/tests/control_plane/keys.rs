@@ -13,7 +13,12 @@ use crate::on_both_databases;
 use crate::person::{Device, Person, some_device_of, tenant};
 use crate::world::{World, by, metadata, reason};
 
-fn one_time(world: &World, device: &Device, role: PrekeyRole, ids: std::ops::Range<u32>) -> Vec<Bytes> {
+fn one_time(
+    world: &World,
+    device: &Device,
+    role: PrekeyRole,
+    ids: std::ops::Range<u32>,
+) -> Vec<Bytes> {
     ids.map(|id| device.prekey(&world.env, role, id)).collect()
 }
 
@@ -58,7 +63,8 @@ on_both_databases! {
         };
         assert_eq!(publish(&world, device, request).await.unwrap(), (20, 10));
         let askers: Vec<DeviceActor> = (0..32).map(|_| some_device_of(&world, &ann)).collect();
-        let calls = askers.iter().map(|asker| take(&world, *asker, &ann, &[device]));
+        let devices = [device];
+        let calls = askers.iter().map(|asker| take(&world, *asker, &ann, &devices));
         let outcomes = futures::future::join_all(calls).await;
         let bundles: Vec<pb::PrekeyBundle> =
             outcomes.into_iter().map(|outcome| outcome.unwrap().remove(0)).collect();

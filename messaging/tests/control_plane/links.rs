@@ -29,7 +29,12 @@ async fn resolve(
     Ok(world.links().resolve_link(by(person.actor(), request)).await?.into_inner())
 }
 
-async fn revoke(world: &World, person: &Person, link_id: &str, request_id: &str) -> Result<pb::Link, Status> {
+async fn revoke(
+    world: &World,
+    person: &Person,
+    link_id: &str,
+    request_id: &str,
+) -> Result<pb::Link, Status> {
     let request =
         pb::RevokeLinkRequest { request_id: request_id.to_owned(), link_id: link_id.to_owned() };
     let answer = world.links().revoke_link(by(person.actor(), request)).await?;

@@ -200,7 +200,7 @@ on_both_databases! {
         let ann = Person::registered(&world, tenant(&world)).await;
         let token = sign_in(&world, &ann.devices[0]).await.unwrap();
         // Another node: caches and events of its own, the same database.
-        let bus = plasma_kit::bus::local::LocalBus::default();
+        let bus = plasma_kit::bus::LocalBus::default();
         let stop = tokio_util::sync::CancellationToken::new();
         let events = plasma_kit::events::Events::start(Arc::new(bus), stop.clone()).await;
         let secrets = plasma_kit::secrets::Secrets::new(vec![[7; 32]]).unwrap();

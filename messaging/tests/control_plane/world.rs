@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plasma_kit::actor::{Actor, DeviceActor, EnrollmentActor};
-use plasma_kit::bus::local::LocalBus;
+use plasma_kit::bus::LocalBus;
 use plasma_kit::db::{DbConfig, TenantClaim};
 use plasma_kit::events::Events;
 use plasma_kit::ids::{DeviceId, Id, TenantId, UserId};
@@ -176,7 +176,8 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
 #[expect(clippy::result_large_err, reason = "the signature of an interceptor")]
 fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
     let text = request.metadata().get(ACTOR).map(|value| value.to_str().unwrap().to_owned());
-    let words: Vec<&str> = text.as_deref().map(|text| text.split(' ').collect()).unwrap_or_default();
+    let words: Vec<&str> =
+        text.as_deref().map(|text| text.split(' ').collect()).unwrap_or_default();
     let actor = match words.as_slice() {
         [tenant, user] => Actor::Enrollment(EnrollmentActor {
             tenant: TenantId::parse(tenant).unwrap(),

@@ -33,8 +33,8 @@ fn header_attacks(signer: &Signer, claims: &Value) -> Vec<Attack> {
     let text = claims.to_string();
     let mut attacks = Vec::new();
     for none in ["none", "None", "NONE", ""] {
-        let signed = signed_part(&named("alg", none.into()).to_string(), &text);
-        attacks.push(attack(format!("alg {none:?}"), format!("{signed}."), &["alg", "signature"]));
+        let token = signed_part(&named("alg", none.into()).to_string(), &text) + ".";
+        attacks.push(attack(format!("alg {none:?}"), token, &["alg", "signature"]));
         let token = signer.sign_text(&named("alg", none.into()).to_string(), &text);
         attacks.push(attack(format!("alg {none:?}, signed"), token, &["alg"]));
     }
@@ -238,7 +238,7 @@ async fn a_token_longer_than_eight_kibibytes_is_refused() {
         let fits = (0..6_000).rev().map(padded).find(|token| token.len() <= 8_192).unwrap();
         assert!(fits.len() > 8_188);
         node.tenants.accept_platform_token(tenant, &fits).await.unwrap();
-        let over = (5_000..).map(padded).find(|token| token.len() > 8_192).unwrap();
+        let over = (5_000..6_200).map(padded).find(|token| token.len() > 8_192).unwrap();
         refused_token(&node, tenant, &over).await;
         refused_token(&node, tenant, &"a".repeat(1 << 20)).await;
         refused_token(&node, tenant, "").await;

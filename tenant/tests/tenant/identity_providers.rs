@@ -33,11 +33,11 @@ async fn a_provider_is_registered_listed_and_deleted() {
         let again = admin.create_identity_provider(request).await.unwrap().into_inner();
         assert_eq!(again, answer);
         let listed = admin.list_identity_providers(list(tenant)).await.unwrap().into_inner();
-        assert_eq!(listed.identity_providers, [provider.clone()]);
+        assert_eq!(listed.identity_providers, std::slice::from_ref(&provider));
 
-        let taken = node.new_provider(tenant, &Signer::each_family());
-        let taken = admin.create_identity_provider(taken).await;
-        refused(taken, Code::AlreadyExists, ErrorReason::AlreadyExists);
+        let second = node.new_provider(tenant, &Signer::each_family());
+        let second = admin.create_identity_provider(second).await;
+        refused(second, Code::AlreadyExists, ErrorReason::AlreadyExists);
 
         let token = Signer::eddsa("ed-1", 4).sign(&claims(&node.env, "ann"));
         assert!(node.explain(tenant, &token).await.valid);

@@ -59,7 +59,7 @@ async fn the_edges_of_what_is_taken_are_taken() {
         let tenant = node.platform(std::slice::from_ref(&signer)).await;
         let now = node.env.now().seconds();
         let good = |subject: &str| claims(&node.env, subject);
-        let taken = [
+        let edges = [
             ("aud in a list", with(good("a"), "aud", vec!["plasma"])),
             ("a lifetime of ten minutes", with(good("b"), "exp", now + 600)),
             ("a clock 50 s ahead", with(with(good("c"), "iat", now + 50), "exp", now + 100)),
@@ -69,7 +69,7 @@ async fn the_edges_of_what_is_taken_are_taken() {
             ("the longest jti", with(good("g"), "jti", "j".repeat(128))),
             ("more claims", with(good("h"), "email_verified", true)),
         ];
-        for (what, claims) in taken {
+        for (what, claims) in edges {
             let token = signer.sign(&claims);
             let explained = node.explain(tenant, &token).await;
             assert!(explained.valid, "{what}: {explained:?}");
@@ -198,10 +198,10 @@ async fn a_used_token_is_remembered_for_as_long_as_it_could_be_presented() {
         let user = node.tenants.accept_platform_token(tenant, &token).await.unwrap();
         let expires = Timestamp(claims["exp"].as_i64().unwrap() * 1_000_000);
         // The token itself is taken until 60 s after it expired.
-        let last = expires.plus(Duration::from_secs(60));
+        let last = expires.plus(Duration::from_mins(1));
         assert_eq!(node.tenants.prune(last).await.unwrap(), 0);
         assert_eq!(world.count("used_tokens").await, 1);
-        let later = last.plus(Duration::from_secs(3_600));
+        let later = last.plus(Duration::from_hours(1));
         assert_eq!(node.tenants.prune(later).await.unwrap(), 1);
         assert_eq!(world.count("used_tokens").await, 0);
 

@@ -13,8 +13,8 @@ use crate::support::{Node, on_each_database, policy, refused, refused_field, sam
 type SpoilCreate = fn(&mut pb::CreateTenantRequest);
 type SpoilUpdate = fn(&mut pb::UpdateTenantRequest);
 
-fn mask(paths: &[&str]) -> Option<FieldMask> {
-    Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+fn mask(paths: &[&str]) -> FieldMask {
+    FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
 }
 
 fn update(node: &Node, tenant: TenantId) -> pb::UpdateTenantRequest {
@@ -24,7 +24,7 @@ fn update(node: &Node, tenant: TenantId) -> pb::UpdateTenantRequest {
         display_name: "Clinic South".to_owned(),
         link_base_url: String::new(),
         policy: Some(policy(pb::AccessMode::Free, false)),
-        update_mask: mask(&["display_name", "link_base_url", "policy"]),
+        update_mask: Some(mask(&["display_name", "link_base_url", "policy"])),
     }
 }
 
@@ -147,7 +147,7 @@ async fn an_update_changes_what_its_mask_names_and_nothing_else() {
         let before = admin.get_tenant(get(tenant)).await.unwrap().into_inner().tenant.unwrap();
 
         let renamed = pb::UpdateTenantRequest {
-            update_mask: mask(&["display_name"]),
+            update_mask: Some(mask(&["display_name"])),
             ..update(&node, tenant)
         };
         let after = admin.update_tenant(renamed).await.unwrap().into_inner().tenant.unwrap();
@@ -165,8 +165,8 @@ async fn an_update_changes_what_its_mask_names_and_nothing_else() {
 
         let cases: [(&str, SpoilUpdate); 6] = [
             ("update_mask", |request| request.update_mask = None),
-            ("update_mask", |request| request.update_mask = mask(&["state"])),
-            ("update_mask", |request| request.update_mask = mask(&["policy.access_mode"])),
+            ("update_mask", |request| request.update_mask = Some(mask(&["state"]))),
+            ("update_mask", |request| request.update_mask = Some(mask(&["policy.access_mode"]))),
             ("display_name", |request| request.display_name.clear()),
             ("policy", |request| request.policy = None),
             ("link_base_url", |request| request.link_base_url = "ftp://c.example".to_owned()),

@@ -22,7 +22,8 @@ use sea_orm::{ConnectionTrait, Database, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::metadata::MetadataValue;
-use tonic::service::interceptor::InterceptedService;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::{InterceptedService, InterceptorLayer};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Status};
@@ -142,28 +143,20 @@ async fn connect(url: &str) -> Db {
 }
 
 async fn serve(tenants: &Tenants, stop: CancellationToken) -> Channel {
+    use pb::api_key_service_server::ApiKeyServiceServer;
+    use pb::identity_provider_service_server::IdentityProviderServiceServer;
+    use pb::tenant_service_server::TenantServiceServer;
+    use pb::user_service_server::UserServiceServer;
+
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    let (all, as_actor) = (tenants.clone(), insert_actor as fn(Request<()>) -> Result<_, Status>);
+    let providers = IdentityProviderService::new(tenants.clone());
     let server = Server::builder()
-        .add_service(pb::tenant_service_server::TenantServiceServer::with_interceptor(
-            TenantService::new(all.clone()),
-            as_actor,
-        ))
-        .add_service(pb::api_key_service_server::ApiKeyServiceServer::with_interceptor(
-            ApiKeyService::new(all.clone()),
-            as_actor,
-        ))
-        .add_service(
-            pb::identity_provider_service_server::IdentityProviderServiceServer::with_interceptor(
-                IdentityProviderService::new(all.clone()),
-                as_actor,
-            ),
-        )
-        .add_service(pb::user_service_server::UserServiceServer::with_interceptor(
-            UserService::new(all),
-            as_actor,
-        ))
+        .layer(InterceptorLayer::new(NamedActor))
+        .add_service(TenantServiceServer::new(TenantService::new(tenants.clone())))
+        .add_service(ApiKeyServiceServer::new(ApiKeyService::new(tenants.clone())))
+        .add_service(IdentityProviderServiceServer::new(providers))
+        .add_service(UserServiceServer::new(UserService::new(tenants.clone())))
         .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop.cancelled_owned());
     tokio::spawn(server);
     Channel::from_shared(format!("http://{address}"))
@@ -174,13 +167,17 @@ async fn serve(tenants: &Tenants, stop: CancellationToken) -> Channel {
 }
 
 /// Stands in for the auth layer: takes the actor that the test names.
-fn insert_actor(mut request: Request<()>) -> Result<Request<()>, Status> {
-    let actor = request.metadata().get(ACTOR).and_then(|value| value.to_str().ok());
-    let actor = actor.and_then(read_actor);
-    if let Some(actor) = actor {
-        request.extensions_mut().insert(actor);
+#[derive(Clone)]
+struct NamedActor;
+
+impl Interceptor for NamedActor {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let name = request.metadata().get(ACTOR).and_then(|value| value.to_str().ok());
+        if let Some(actor) = name.and_then(read_actor) {
+            request.extensions_mut().insert(actor);
+        }
+        Ok(request)
     }
-    Ok(request)
 }
 
 fn read_actor(text: &str) -> Option<Actor> {
@@ -200,7 +197,7 @@ fn read_actor(text: &str) -> Option<Actor> {
 #[derive(Clone)]
 pub struct AsActor(Option<MetadataValue<tonic::metadata::Ascii>>);
 
-impl tonic::service::Interceptor for AsActor {
+impl Interceptor for AsActor {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(actor) = &self.0 {
             request.metadata_mut().insert(ACTOR, actor.clone());
@@ -235,17 +232,18 @@ impl Node {
     }
 
     fn caller(&self, actor: Option<String>) -> Caller {
+        use pb::api_key_service_client::ApiKeyServiceClient;
+        use pb::identity_provider_service_client::IdentityProviderServiceClient;
+        use pb::tenant_service_client::TenantServiceClient;
+        use pb::user_service_client::UserServiceClient;
+
         let actor = AsActor(actor.map(|actor| actor.parse().expect("a header value")));
-        let channel = || (self.channel.clone(), actor.clone());
-        let ((a, b), (c, d), (e, f), (g, h)) = (channel(), channel(), channel(), channel());
+        let client = InterceptedService::new(self.channel.clone(), actor);
         Caller {
-            tenants: pb::tenant_service_client::TenantServiceClient::with_interceptor(a, b),
-            keys: pb::api_key_service_client::ApiKeyServiceClient::with_interceptor(c, d),
-            providers:
-                pb::identity_provider_service_client::IdentityProviderServiceClient::with_interceptor(
-                    e, f,
-                ),
-            users: pb::user_service_client::UserServiceClient::with_interceptor(g, h),
+            tenants: TenantServiceClient::new(client.clone()),
+            keys: ApiKeyServiceClient::new(client.clone()),
+            providers: IdentityProviderServiceClient::new(client.clone()),
+            users: UserServiceClient::new(client),
         }
     }
 
