@@ -71,7 +71,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the defaults, the file that PLASMA_CONFIG names, and the environment.
+    /// Reads the defaults, the file that `PLASMA_CONFIG` names, and the environment.
     pub fn load() -> Result<Self> {
         refuse_unknown_variables(std::env::vars().map(|(name, _)| name))?;
         let mut figment = Figment::from(Toml::string(DEFAULTS));
@@ -100,7 +100,10 @@ impl Config {
             );
             settings.database_url
         };
-        ensure!(settings.database_connections_max >= 1, "database_connections_max must be 1 or more");
+        ensure!(
+            settings.database_connections_max >= 1,
+            "database_connections_max must be 1 or more"
+        );
         let operator_key = some(settings.operator_key);
         if let Some(key) = &operator_key {
             ensure!(
@@ -160,10 +163,10 @@ impl fmt::Display for Config {
         } else {
             without_password(&self.database.url)
         };
-        let bus = self.redis_url.as_deref().map_or_else(
-            || "in process: one node".to_owned(),
-            without_password,
-        );
+        let bus = self
+            .redis_url
+            .as_deref()
+            .map_or_else(|| "in process: one node".to_owned(), without_password);
         let given = |set: bool| if set { "set" } else { "made once and kept in the data folder" };
         let traces = self.telemetry.otlp_endpoint.as_deref().unwrap_or("off");
         writeln!(f, "listen                 {}", self.listen)?;
@@ -173,10 +176,14 @@ impl fmt::Display for Config {
         writeln!(f, "migrate on start       {}", self.migrate_on_start)?;
         writeln!(f, "bus                    {bus}")?;
         writeln!(f, "operator key           {}", given(self.operator_key.is_some()))?;
-        writeln!(f, "master keys            {}", match self.master_keys.len() {
-            0 => given(false).to_owned(),
-            count => format!("{count} set"),
-        })?;
+        writeln!(
+            f,
+            "master keys            {}",
+            match self.master_keys.len() {
+                0 => given(false).to_owned(),
+                count => format!("{count} set"),
+            }
+        )?;
         writeln!(f, "log filter             {}", self.telemetry.filter)?;
         writeln!(f, "traces (OTLP)          {traces}")?;
         writeln!(f, "reflection             {}", self.reflection)?;

@@ -31,7 +31,7 @@ fn is_token(text: &str) -> bool {
 
 async fn page(Path(token): Path<String>) -> Response {
     if !is_token(&token) {
-        return missing().await;
+        return missing();
     }
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -49,14 +49,14 @@ async fn page(Path(token): Path<String>) -> Response {
 
 async fn qr(State(public_url): State<String>, Path(token): Path<String>) -> Response {
     if !is_token(&token) {
-        return missing().await;
+        return missing();
     }
     match QrCode::new(format!("{public_url}/c/{token}")) {
         Ok(code) => {
             let image = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
             ([(header::CONTENT_TYPE, "image/svg+xml")], image).into_response()
         }
-        Err(_) => missing().await,
+        Err(_) => missing(),
     }
 }
 
@@ -68,10 +68,10 @@ async fn fallback(headers: HeaderMap) -> Response {
     if is_grpc {
         return tonic::Status::unimplemented("").into_http::<axum::body::Body>();
     }
-    missing().await
+    missing()
 }
 
-async fn missing() -> Response {
+fn missing() -> Response {
     (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response()
 }
 

@@ -18,7 +18,7 @@ use crate::wiring::{AccessOfMessaging, ChatsOfBilling, TenantsOfBilling, Tenants
 use crate::{keys, migrate};
 
 /// How often old rows are deleted.
-const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(60 * 60);
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The contexts of a node, wired.
 pub struct Node {

@@ -122,10 +122,7 @@ impl messaging_ports::Access for AccessOfMessaging {
         self.0.active_pass(chat).await
     }
 
-    async fn pass_term(
-        &self,
-        chat: ChatId,
-    ) -> Result<Option<messaging_ports::PassTerm>, Failure> {
+    async fn pass_term(&self, chat: ChatId) -> Result<Option<messaging_ports::PassTerm>, Failure> {
         let pass = self.0.active_pass(chat).await?;
         Ok(pass.map(|pass| messaging_ports::PassTerm {
             expires_at: pass.expire_time.as_ref().map(convert::moment),

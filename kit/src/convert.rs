@@ -14,7 +14,9 @@ pub fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
 
 /// A moment that the contract wrote; nanoseconds below a microsecond are dropped.
 pub fn moment(value: &prost_types::Timestamp) -> Timestamp {
-    Timestamp(value.seconds.saturating_mul(1_000_000).saturating_add(i64::from(value.nanos) / 1_000))
+    Timestamp(
+        value.seconds.saturating_mul(1_000_000).saturating_add(i64::from(value.nanos) / 1_000),
+    )
 }
 
 /// A duration as the contract writes it.

@@ -5,7 +5,7 @@
 //! few background queries that span tenants.
 //!
 //! PostgreSQL and SQLite run the same code. On SQLite, writing transactions begin with BEGIN
-//! IMMEDIATE and queue fairly on a semaphore of this process, so that they never meet SQLITE_BUSY.
+//! IMMEDIATE and queue fairly on a semaphore of this process, so that they never meet `SQLITE_BUSY`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,9 +97,9 @@ fn from_sqlx(cause: &sea_orm::sqlx::Error, error: &DbErr) -> StoreError {
             StoreError::Unavailable(text)
         }
         // SQLite: busy, locked, read-only, I/O error, full, cannot open (extended codes included).
-        code if code.parse::<u32>().is_ok_and(|code| {
-            code < 10_000 && matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)
-        }) =>
+        code if code
+            .parse::<u32>()
+            .is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14)) =>
         {
             StoreError::Unavailable(text)
         }
@@ -236,9 +236,12 @@ impl Db {
 
     async fn begin(&self, pool: &DatabaseConnection) -> Result<Transaction, StoreError> {
         let permit = match &self.inner.writer {
-            Some(writer) => Some(Arc::clone(writer).acquire_owned().await.map_err(|_| {
-                StoreError::Unavailable("the writer is closed".to_owned())
-            })?),
+            Some(writer) => Some(
+                Arc::clone(writer)
+                    .acquire_owned()
+                    .await
+                    .map_err(|_| StoreError::Unavailable("the writer is closed".to_owned()))?,
+            ),
             None => None,
         };
         let options = TransactionOptions {
@@ -257,7 +260,7 @@ fn options(config: &DbConfig, connections_max: u32) -> ConnectOptions {
         .min_connections(1)
         .acquire_timeout(config.acquire_timeout)
         .connect_timeout(Duration::from_secs(5))
-        .idle_timeout(Duration::from_secs(300))
+        .idle_timeout(Duration::from_mins(5))
         .test_before_acquire(false)
         .test_before_acquire_if_idle_for(Duration::from_secs(5))
         .sqlx_logging(false);

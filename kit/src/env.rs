@@ -60,7 +60,7 @@ impl Env {
         self.offset_micros.store(reference.0 - system_micros(), Ordering::Relaxed);
     }
 
-    /// A new time-ordered id (UUIDv7).
+    /// A new time-ordered id (`UUIDv7`).
     pub fn uuid(&self) -> Uuid {
         let now = self.now().0;
         let seconds = u64::try_from(now.div_euclid(1_000_000)).unwrap_or_default();

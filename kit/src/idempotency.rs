@@ -19,7 +19,7 @@ use crate::secrets::Secrets;
 use crate::status::{self, Failure};
 
 /// How long an outcome is kept.
-pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
+pub const RETENTION: Duration = Duration::from_hours(24);
 
 const SEAL_LABEL: &str = "idempotency";
 
@@ -35,7 +35,12 @@ pub struct Key {
 impl Key {
     /// The key of a request. `rpc` is the method's name; `caller` as [`crate::Actor::caller`]
     /// gives it.
-    pub fn new(caller: String, rpc: &'static str, request_id: &str, request: &impl Message) -> Self {
+    pub fn new(
+        caller: String,
+        rpc: &'static str,
+        request_id: &str,
+        request: &impl Message,
+    ) -> Self {
         let request_hash = Sha256::digest(request.encode_to_vec()).into();
         Self { caller, rpc, request_id: request_id.to_owned(), request_hash }
     }
@@ -91,12 +96,8 @@ impl Outcome {
 }
 
 /// Finds the answer of a request whose work is not done in one transaction of ours. Fails with
-/// IDEMPOTENCY_KEY_REUSED where the key belongs to another request.
-pub async fn find(
-    db: &TenantDb,
-    secrets: &Secrets,
-    key: &Key,
-) -> Result<Option<Replay>, Failure> {
+/// `IDEMPOTENCY_KEY_REUSED` where the key belongs to another request.
+pub async fn find(db: &TenantDb, secrets: &Secrets, key: &Key) -> Result<Option<Replay>, Failure> {
     match find_row(db, key).await? {
         Some(row) => replay(secrets, key, row).map(Some),
         None => Ok(None),
@@ -145,7 +146,7 @@ pub struct Claim {
     secrets: Secrets,
 }
 
-/// Claims the request's key, or finds its answer. Fails with IDEMPOTENCY_KEY_REUSED where the key
+/// Claims the request's key, or finds its answer. Fails with `IDEMPOTENCY_KEY_REUSED` where the key
 /// belongs to another request.
 pub async fn begin(
     db: &TenantDb,
@@ -225,10 +226,7 @@ async fn load(tx: &TenantTx, key: &Key) -> Result<(Vec<u8>, Vec<u8>), StoreError
 }
 
 /// The request's hash and its sealed outcome.
-async fn find_row(
-    scope: &impl Scope,
-    key: &Key,
-) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
+async fn find_row(scope: &impl Scope, key: &Key) -> Result<Option<(Vec<u8>, Vec<u8>)>, StoreError> {
     let sql = "SELECT request_hash, outcome FROM idempotency_keys \
                WHERE tenant_id = $1 AND caller = $2 AND rpc = $3 AND request_id = $4";
     let values = [

@@ -17,7 +17,8 @@ pub trait Id: Copy + Sized {
 
     /// Reads the text form; `None` where it is not one.
     fn parse(text: &str) -> Option<Self> {
-        plasma_proto::id::parse(Self::PREFIX, text).map(|value| Self::from_uuid(Uuid::from_u128(value)))
+        plasma_proto::id::parse(Self::PREFIX, text)
+            .map(|value| Self::from_uuid(Uuid::from_u128(value)))
     }
 }
 

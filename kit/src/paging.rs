@@ -95,7 +95,8 @@ mod tests {
         assert_eq!(cursor(&secrets, "links", &written).unwrap(), Some(here));
         assert!(cursor(&secrets, "chats", &written).is_err());
         assert!(cursor(&secrets, "links", "AAAA").is_err());
-        let forged = written.replacen(&written[..1], if written.starts_with('A') { "B" } else { "A" }, 1);
+        let forged =
+            written.replacen(&written[..1], if written.starts_with('A') { "B" } else { "A" }, 1);
         assert!(cursor(&secrets, "links", &forged).is_err());
     }
 

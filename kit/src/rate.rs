@@ -41,9 +41,9 @@ impl<K: Hash + Eq + Send + Sync + 'static> RateLimit<K> {
     /// Takes one token of the key's bucket, or says when there will be one.
     pub fn take(&self, key: K) -> Result<(), Failure> {
         let now = self.env.now().0;
-        let bucket = self.buckets.get_with(key, || {
-            Arc::new(Mutex::new(Bucket { tokens: self.burst, filled_at: now }))
-        });
+        let bucket = self
+            .buckets
+            .get_with(key, || Arc::new(Mutex::new(Bucket { tokens: self.burst, filled_at: now })));
         let mut bucket = bucket.lock();
         #[expect(clippy::cast_precision_loss, reason = "an idle bucket is forgotten long before")]
         let elapsed = (now - bucket.filled_at).max(0) as f64;

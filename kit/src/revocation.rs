@@ -22,15 +22,19 @@ use crate::ids::TenantId;
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far back each look goes: longer than any transaction may last.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// Writes a revocation in the transaction of the change. After the commit, emit the event.
-pub async fn record(tx: &TenantTx, env: &Env, tenant: TenantId, subject: Subject) -> Result<(), StoreError> {
+pub async fn record(
+    tx: &TenantTx,
+    env: &Env,
+    tenant: TenantId,
+    subject: Subject,
+) -> Result<(), StoreError> {
     let (kind, id) = subject.to_row();
     let sql = "INSERT INTO revocations (id, tenant_id, kind, subject_id, created_at) \
                VALUES ($1, $2, $3, $4, $5)";
-    let values =
-        [env.uuid().into(), tenant.0.into(), kind.into(), id.into(), env.now().0.into()];
+    let values = [env.uuid().into(), tenant.0.into(), kind.into(), id.into(), env.now().0.into()];
     tx.conn().execute_raw(Statement::from_sql_and_values(tx.backend(), sql, values)).await?;
     Ok(())
 }
@@ -106,7 +110,7 @@ async fn recent(db: &SystemDb, since: Timestamp) -> Result<Vec<Row>, StoreError>
 /// Deletes revocations that every node has long seen. Runs once an hour on every node.
 pub async fn prune(db: &SystemDb, now: Timestamp) -> Result<u64, StoreError> {
     let tx = db.begin().await?;
-    let values = [now.minus(Duration::from_secs(24 * 60 * 60)).0.into()];
+    let values = [now.minus(Duration::from_hours(24)).0.into()];
     let sql = "DELETE FROM revocations WHERE created_at < $1";
     let statement = Statement::from_sql_and_values(db.backend(), sql, values);
     let deleted = tx.conn().execute_raw(statement).await?.rows_affected();

@@ -13,7 +13,10 @@ pub use plasma_proto::error::v1::ErrorReason;
 
 /// A failure on its way to the caller.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct Failure(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
     code: Code,
     reason: ErrorReason,
     text: String,
@@ -29,7 +32,7 @@ const METADATA_VALUE_BYTES_MAX: usize = 1_024;
 impl Failure {
     /// Begins a failure.
     pub fn new(code: Code, reason: ErrorReason, text: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             code,
             reason,
             text: text.into(),
@@ -37,7 +40,7 @@ impl Failure {
             violation: None,
             retry_after: None,
             detail: None,
-        }
+        }))
     }
 
     /// A state of the world that the call cannot work with.
@@ -47,13 +50,10 @@ impl Failure {
 
     /// A field breaks a rule.
     pub fn invalid(field: &str, rule: &str) -> Self {
-        let mut failure = Self::new(
-            Code::InvalidArgument,
-            ErrorReason::InvalidField,
-            format!("{field} {rule}"),
-        )
-        .with("field", field);
-        failure.violation = Some((field.to_owned(), rule.to_owned()));
+        let mut failure =
+            Self::new(Code::InvalidArgument, ErrorReason::InvalidField, format!("{field} {rule}"))
+                .with("field", field);
+        failure.0.violation = Some((field.to_owned(), rule.to_owned()));
         failure
     }
 
@@ -145,32 +145,32 @@ impl Failure {
                 .unwrap_or_default();
             value.truncate(end);
         }
-        self.metadata.insert(key.to_owned(), value);
+        self.0.metadata.insert(key.to_owned(), value);
         self
     }
 
     /// Says when to retry.
     #[must_use]
     pub fn retry_after(mut self, duration: Duration) -> Self {
-        self.retry_after = Some(duration);
+        self.0.retry_after = Some(duration);
         self
     }
 
     /// Adds a typed detail of the contract, such as `plasma.billing.v1.PriceChanged`.
     #[must_use]
     pub fn detail(mut self, type_name: &str, message: &impl Message) -> Self {
-        self.detail = Some(any(type_name, message));
+        self.0.detail = Some(any(type_name, message));
         self
     }
 
     /// The code.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// The reason.
     pub fn reason(&self) -> ErrorReason {
-        self.reason
+        self.0.reason
     }
 
     /// Writes the failure so that it can be stored and repeated, byte for byte.
@@ -180,12 +180,12 @@ impl Failure {
 
     fn to_rpc_status(&self) -> pb::Status {
         let info = pb::ErrorInfo {
-            reason: self.reason.as_str_name().to_owned(),
+            reason: self.0.reason.as_str_name().to_owned(),
             domain: plasma_proto::error_info::DOMAIN.to_owned(),
-            metadata: self.metadata.clone(),
+            metadata: self.0.metadata.clone(),
         };
         let mut details = vec![any("google.rpc.ErrorInfo", &info)];
-        if let Some((field, description)) = &self.violation {
+        if let Some((field, description)) = &self.0.violation {
             let violation = pb::bad_request::FieldViolation {
                 field: field.clone(),
                 description: description.clone(),
@@ -194,12 +194,12 @@ impl Failure {
             let bad = pb::BadRequest { field_violations: vec![violation] };
             details.push(any("google.rpc.BadRequest", &bad));
         }
-        if let Some(delay) = self.retry_after {
+        if let Some(delay) = self.0.retry_after {
             let retry = pb::RetryInfo { retry_delay: Some(crate::convert::duration(delay)) };
             details.push(any("google.rpc.RetryInfo", &retry));
         }
-        details.extend(self.detail.clone());
-        pb::Status { code: self.code as i32, message: self.text.clone(), details }
+        details.extend(self.0.detail.clone());
+        pb::Status { code: self.0.code as i32, message: self.0.text.clone(), details }
     }
 }
 
@@ -210,7 +210,7 @@ fn any(type_name: &str, message: &impl Message) -> Any {
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let details = failure.to_bytes();
-        Self::with_details(failure.code, failure.text, details.into())
+        Self::with_details(failure.0.code, failure.0.text, details.into())
     }
 }
 

@@ -226,7 +226,7 @@ pub(crate) fn field_mask(
 }
 
 #[rustfmt::skip]
-#[expect(clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(clippy::all, clippy::pedantic, reason = "generated")]
 mod generated {
     use super::{Validate, Violation};
     use super::super::check;

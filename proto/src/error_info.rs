@@ -12,7 +12,7 @@ pub use crate::error::v1::ErrorReason;
 pub const DOMAIN: &str = "plasma";
 
 /// Begins the details of an error.
-pub fn details(reason: ErrorReason, metadata: HashMap<String, String>) -> ErrorDetails {
+fn details(reason: ErrorReason, metadata: HashMap<String, String>) -> ErrorDetails {
     ErrorDetails::with_error_info(reason.as_str_name(), DOMAIN, metadata)
 }
 

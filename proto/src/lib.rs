@@ -23,7 +23,7 @@ macro_rules! package {
         #[doc = concat!("Package `plasma.", stringify!($name), ".v1`.")]
         pub mod $name {
             /// Version 1.
-            #[expect(clippy::all, clippy::pedantic, clippy::allow_attributes, reason = "generated")]
+            #[allow(clippy::all, clippy::pedantic, reason = "generated")]
             pub mod v1 {
                 include!(concat!("gen/plasma.", stringify!($name), ".v1.rs"));
             }

@@ -103,7 +103,7 @@ async fn the_counters_of_a_store_move_for_a_write_and_rest_for_a_read() {
         match kind {
             ClusterKind::Embedded => assert!(!change.files.is_empty(), "{change}"),
             ClusterKind::Scaled => {
-                assert!(change.rows > 0 && !change.tables.is_empty(), "{change}")
+                assert!(change.rows > 0 && !change.tables.is_empty(), "{change}");
             }
         }
     }

@@ -25,7 +25,8 @@ impl Connection {
             None if Path::new(EMBEDDED_KEY).exists() => std::fs::read_to_string(EMBEDDED_KEY)?,
             None => anyhow::bail!("give a key with --key or PLASMA_API_KEY"),
         };
-        let authorization = format!("Bearer {}", key.trim()).parse().context("the key is no key")?;
+        let authorization =
+            format!("Bearer {}", key.trim()).parse().context("the key is no key")?;
         let channel = Endpoint::from_shared(endpoint.to_owned())
             .with_context(|| format!("{endpoint} is no address"))?
             .connect_timeout(Duration::from_secs(5))

@@ -39,7 +39,7 @@ pub(crate) struct CreateTenant {
     /// Let users of other platforms chat with its users.
     #[arg(long)]
     allow_other_platforms: bool,
-    /// Where its contact links point, such as https://chat.example.com.
+    /// Where its contact links point, such as `https://chat.example.com`.
     #[arg(long, default_value = "")]
     link_base_url: String,
     /// The operator's share of each charge, in basis points: 500 is 5 %.

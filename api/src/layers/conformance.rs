@@ -112,7 +112,7 @@ fn conform(status: &Status) -> Status {
             ErrorReason::RequestTooLarge,
             "the request is larger than 4 MiB",
         )
-        .retry_after(Duration::from_secs(60)),
+        .retry_after(Duration::from_mins(1)),
         Code::Unimplemented => Failure::new(
             Code::Unimplemented,
             ErrorReason::Unimplemented,
@@ -169,9 +169,17 @@ mod tests {
     fn what_the_transport_says_gets_a_reason() {
         let cases = [
             (Status::out_of_range("x"), Code::ResourceExhausted, ErrorReason::RequestTooLarge),
-            (Status::cancelled("Timeout expired"), Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
+            (
+                Status::cancelled("Timeout expired"),
+                Code::DeadlineExceeded,
+                ErrorReason::DeadlineExceeded,
+            ),
             (Status::unimplemented(""), Code::Unimplemented, ErrorReason::Unimplemented),
-            (Status::internal("Missing request message."), Code::InvalidArgument, ErrorReason::MalformedRequest),
+            (
+                Status::internal("Missing request message."),
+                Code::InvalidArgument,
+                ErrorReason::MalformedRequest,
+            ),
             (Status::unknown("x"), Code::Internal, ErrorReason::Internal),
         ];
         for (status, code, reason) in cases {

@@ -96,11 +96,7 @@ async fn with_values(world: &World, call: &Call, values: &[&str]) -> Result<Byte
     world.wire.send(call.path, request).await
 }
 
-fn objection(
-    answer: &Result<Bytes, Status>,
-    code: Code,
-    reason: ErrorReason,
-) -> Option<String> {
+fn objection(answer: &Result<Bytes, Status>, code: Code, reason: ErrorReason) -> Option<String> {
     match answer {
         Ok(_) => Some("succeeded".to_owned()),
         Err(status) => {

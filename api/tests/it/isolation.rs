@@ -138,7 +138,10 @@ impl Pair<'_> {
             Answers::Same(..) | Answers::SameSuccess => wrong.or_else(|| {
                 let (one, two) = (self.normal(&self.to_foreign), self.normal(&self.to_absent));
                 (one != two).then(|| {
-                    format!("tells another's from an absent one: {:?} and {:?}", self.to_foreign, self.to_absent)
+                    format!(
+                        "tells another's from an absent one: {:?} and {:?}",
+                        self.to_foreign, self.to_absent
+                    )
                 })
             }),
         }
@@ -148,9 +151,7 @@ impl Pair<'_> {
     fn normal(&self, answer: &Result<Bytes, Status>) -> (Code, String, Vec<u8>) {
         let (code, text, mut bytes) = match answer {
             Ok(bytes) => (Code::Ok, String::new(), bytes.to_vec()),
-            Err(status) => {
-                (status.code(), status.message().to_owned(), status.details().to_vec())
-            }
+            Err(status) => (status.code(), status.message().to_owned(), status.details().to_vec()),
         };
         if let (Value::String(foreign), Value::String(absent)) = (&self.foreign, &self.absent)
             && foreign.len() == absent.len()

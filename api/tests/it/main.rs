@@ -5,16 +5,29 @@
 //! The matrices are generated from the contract's descriptor: a method or a field that is added to
 //! it is tested or fails the test for want of a fixture.
 
-mod contract;
-mod fixtures;
-mod place;
-mod rows;
-mod wire;
-mod world;
-mod smoke;
-mod spoil;
-mod bad_input;
-mod isolation;
-mod credentials;
-mod transport;
+#[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod place;
+#[cfg(test)]
+mod rows;
+#[cfg(test)]
+mod smoke;
+#[cfg(test)]
+mod spoil;
+#[cfg(test)]
+mod transport;
+#[cfg(test)]
+mod wire;
+#[cfg(test)]
+mod world;

@@ -145,8 +145,7 @@ fn collect(message: &DynamicMessage, parent: Option<&Place>, found: &mut Vec<Pla
                 found.push(place.clone());
             }
         }
-        let is_ours =
-            matches!(field.kind(), Kind::Message(inner) if contract::is_ours(&inner));
+        let is_ours = matches!(field.kind(), Kind::Message(inner) if contract::is_ours(&inner));
         if let (true, Some(Value::Message(inner))) = (is_ours, inside)
             && (field.is_list() || message.has_field(&field))
         {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use plasma_testkit::postgres::Programs;
 use plasma_testkit::Cluster;
+use plasma_testkit::postgres::Programs;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
@@ -47,8 +47,12 @@ pub(crate) fn difference(before: &Rows, after: &Rows) -> Vec<String> {
         let (old, new) = (before.get(key), after.get(key));
         let (old, new) = (old.map_or(&[][..], |rows| rows), new.map_or(&[][..], |rows| rows));
         let table = &key.0;
-        found.extend(new.iter().filter(|row| !old.contains(row)).map(|row| format!("+ {table}: {row}")));
-        found.extend(old.iter().filter(|row| !new.contains(row)).map(|row| format!("- {table}: {row}")));
+        found.extend(
+            new.iter().filter(|row| !old.contains(row)).map(|row| format!("+ {table}: {row}")),
+        );
+        found.extend(
+            old.iter().filter(|row| !new.contains(row)).map(|row| format!("- {table}: {row}")),
+        );
     }
     found.sort();
     found.dedup();
@@ -121,9 +125,13 @@ fn of_postgres(programs: &Programs, url: &str) -> Rows {
         .lines()
         .map(|line| {
             let columns: Vec<&str> = line.split('|').collect();
-            let (table, column) = (columns[0], if columns[2] == "t" { "tenant_id" } else { columns[1] });
-            let tenant =
-                if column.is_empty() { "''".to_owned() } else { format!("replace({column}::text, '-', '')") };
+            let (table, column) =
+                (columns[0], if columns[2] == "t" { "tenant_id" } else { columns[1] });
+            let tenant = if column.is_empty() {
+                "''".to_owned()
+            } else {
+                format!("replace({column}::text, '-', '')")
+            };
             format!("SELECT '{table}', {tenant}, to_jsonb(x)::text FROM \"{table}\" x")
         })
         .collect();

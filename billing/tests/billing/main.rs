@@ -4,14 +4,19 @@
 //! `postgres://user@127.0.0.1:5432`; each test makes a database of its own there and has two
 //! nodes with their own pools.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
+#[cfg(test)]
 mod books;
+#[cfg(test)]
 mod harness;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
 mod prices;
+#[cfg(test)]
 mod purchases;
+#[cfg(test)]
 mod races;
+#[cfg(test)]
 mod wallets;
 
 /// Runs each test on the embedded database and on `PostgreSQL`.

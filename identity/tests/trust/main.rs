@@ -1,5 +1,7 @@
 //! Encodings and chains through the public interface.
 #![cfg(test)]
 
+#[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
 mod chain;

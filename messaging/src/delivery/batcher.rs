@@ -16,7 +16,7 @@ const QUEUE_MAX: usize = 4_096;
 /// Most sends or acknowledgements of one batch.
 const BATCH_MAX: usize = 256;
 /// How long an acknowledgement that met no row is remembered: it may have overtaken the insert.
-const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(60);
+const TOMBSTONE_LIFETIME: Duration = Duration::from_mins(1);
 const TOMBSTONES_MAX: u64 = 1_000_000;
 
 struct Insert {

@@ -20,11 +20,15 @@ pub(crate) enum Point {
 
 /// The points of one node.
 #[cfg(not(test))]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Checkpoints;
 
 #[cfg(not(test))]
 impl Checkpoints {
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
     /// Passes a point.
     #[expect(clippy::unused_async, reason = "a test may hold its caller here")]
     pub(crate) async fn pass(&self, _point: Point) {}
@@ -57,6 +61,10 @@ mod held {
     }
 
     impl Checkpoints {
+        pub(crate) fn new() -> Self {
+            Self::default()
+        }
+
         pub(crate) async fn pass(&self, point: Point) {
             let gate = self.gates.lock().remove(&point);
             if let Some(gate) = gate {

@@ -43,7 +43,7 @@ pub(super) async fn listen(
 fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
     let node = &delivery.inner;
     match notice {
-        Notice::Live { from_node, parcel } => offer(delivery, device, from_node, parcel),
+        Notice::Live { from_node, parcel } => offer(delivery, device, from_node, &parcel),
         Notice::Stored => node.hub.hint(device),
         Notice::Takeover(number) => {
             if let Some(connection) = node.hub.get(device)
@@ -67,16 +67,15 @@ fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
     }
 }
 
-fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: Parcel) {
+fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: &Parcel) {
     let taken = delivery
         .inner
         .hub
         .get(device)
-        .is_some_and(|connection| connection.offer(&parcel, Origin::Node(from_node)));
+        .is_some_and(|connection| connection.offer(parcel, Origin::Node(from_node)));
     if !taken {
-        let delivery = delivery.clone();
+        let (delivery, notice) = (delivery.clone(), Notice::Refused(parcel.envelope));
         tokio::spawn(async move {
-            let notice = Notice::Refused(parcel.envelope);
             delivery.publish(&node_channel(from_node), device, &notice).await;
         });
     }

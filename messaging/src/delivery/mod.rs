@@ -103,7 +103,7 @@ impl Delivery {
             patience: Patience::new(),
             quota: Quota::new(),
             draining: CancellationToken::new(),
-            checkpoints: Checkpoints::default(),
+            checkpoints: Checkpoints::new(),
         };
         let delivery = Self { inner: Arc::new(node) };
         let received = delivery.inner.bus.events();

@@ -57,6 +57,7 @@ pub(crate) struct Frame {
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
+#[expect(clippy::large_enum_variant, reason = "a frame lives for one encoding or decoding")]
 enum Body {
     #[prost(message, tag = "3")]
     Live(LiveFrame),

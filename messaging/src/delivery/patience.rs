@@ -31,7 +31,7 @@ struct Seen {
 
 impl Patience {
     pub(crate) fn new() -> Self {
-        let idle = Duration::from_secs(600);
+        let idle = Duration::from_mins(10);
         let devices = Cache::builder().max_capacity(DEVICES_MAX).time_to_idle(idle).build();
         Self { devices }
     }

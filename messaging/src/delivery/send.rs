@@ -182,7 +182,7 @@ impl Delivery {
                 "a device of the recipient has its full quota of undelivered envelopes",
             )
             .with("device_id", parcel.to.1.to_string())
-            .retry_after(Duration::from_secs(60)));
+            .retry_after(Duration::from_mins(1)));
         }
         node.quota.counted.insert(parcel.to, after);
         Ok(())

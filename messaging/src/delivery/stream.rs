@@ -24,7 +24,7 @@ use crate::store::envelopes;
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
 /// Greatest age of a stream, less up to a tenth so that streams do not end together.
-const AGE_MAX: Duration = Duration::from_secs(15 * 60);
+const AGE_MAX: Duration = Duration::from_mins(15);
 /// How long to wait before the store is asked again after it failed.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
@@ -202,7 +202,7 @@ impl Delivery {
 
 fn age_max(random: [u8; 1]) -> Duration {
     let tenth = AGE_MAX / 10;
-    AGE_MAX - tenth * u32::from(random[0]) / 256
+    tenth * 9 + tenth * u32::from(u8::MAX - random[0]) / u32::from(u8::MAX)
 }
 
 #[cfg(test)]
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn streams_do_not_end_together() {
         assert_eq!(age_max([0]), AGE_MAX);
-        assert!(age_max([255]) > AGE_MAX / 10 * 9 - std::time::Duration::from_secs(1));
+        assert_eq!(age_max([255]), AGE_MAX / 10 * 9);
         assert!(age_max([128]) < AGE_MAX);
     }
 }

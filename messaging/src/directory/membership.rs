@@ -38,12 +38,12 @@ impl Membership {
         }
     }
 
-    /// Refuses a message: CHAT_CLOSED, CHAT_BLOCKED, or ACCESS_REQUIRED without a pass in force.
+    /// Refuses a message: `CHAT_CLOSED`, `CHAT_BLOCKED`, or `ACCESS_REQUIRED` without a pass in force.
     pub fn may_send(&self, now: Timestamp) -> Result<(), Failure> {
         is_open_at(self.state, self.pass.map(|pass| pass.expires_at), now).map_err(Failure::from)
     }
 
-    /// Refuses control traffic: CHAT_CLOSED, CHAT_BLOCKED, or ACCESS_REQUIRED where nobody ever
+    /// Refuses control traffic: `CHAT_CLOSED`, `CHAT_BLOCKED`, or `ACCESS_REQUIRED` where nobody ever
     /// had access. An expired pass suffices: repairing a paid message needs no new payment.
     pub fn may_repair(&self) -> Result<(), Failure> {
         self.state.check_writable()?;

@@ -95,7 +95,7 @@ impl Directory {
         }
     }
 
-    /// The chat as the caller's user sees it, at most 5 seconds old. NOT_FOUND where the user is
+    /// The chat as the caller's user sees it, at most 5 seconds old. `NOT_FOUND` where the user is
     /// no member.
     pub async fn membership(
         &self,
@@ -142,7 +142,7 @@ impl Directory {
         Ok(views)
     }
 
-    /// A user's devices, at most 1 second old. NOT_FOUND where the user has none.
+    /// A user's devices, at most 1 second old. `NOT_FOUND` where the user has none.
     pub async fn device_set(
         &self,
         tenant: TenantId,
@@ -176,7 +176,7 @@ impl Directory {
     }
 
     /// What a viewer needs to know a user's devices: manifests from `after_epoch` on and always
-    /// the one in force. NOT_FOUND where the user has no devices.
+    /// the one in force. `NOT_FOUND` where the user has no devices.
     pub async fn account_state(
         &self,
         tenant: TenantId,

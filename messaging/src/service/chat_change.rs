@@ -1,4 +1,4 @@
-//! What BlockChat, UnblockChat and CloseChat have in common.
+//! What `BlockChat`, `UnblockChat` and `CloseChat` have in common.
 
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::db::TenantClaim;

@@ -31,7 +31,7 @@ impl Target {
     }
 }
 
-/// Follows a link: NOT_FOUND, LINK_NOT_ACTIVE, OWN_LINK, CROSS_PLATFORM_NOT_ALLOWED.
+/// Follows a link: `NOT_FOUND`, `LINK_NOT_ACTIVE`, `OWN_LINK`, `CROSS_PLATFORM_NOT_ALLOWED`.
 pub(super) async fn follow(
     messaging: &Messaging,
     caller: DeviceActor,
@@ -81,7 +81,7 @@ pub(super) fn write(
     link: &Link,
 ) -> Result<pb::Link, StoreError> {
     Ok(pb::Link {
-        link_id: link.link.to_string(),
+        link_id: link.id.to_string(),
         url: link.token(&messaging.secrets)?.url(base),
         create_time: Some(convert::timestamp(link.created_at)),
         revoke_time: link.revoked_at.map(convert::timestamp),
@@ -90,5 +90,5 @@ pub(super) fn write(
 
 /// The place of a link in a list, newest first.
 pub(super) fn cursor(link: &Link) -> paging::Cursor {
-    paging::Cursor { key: link.created_at.0, id: link.link.0 }
+    paging::Cursor { key: link.created_at.0, id: link.id.0 }
 }

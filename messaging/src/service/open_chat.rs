@@ -42,7 +42,7 @@ pub(super) async fn handle(
 
 /// Whether the same request would be refused again, rather than having met a passing fault.
 fn is_refusal(failure: &Failure) -> bool {
-    matches!(failure.code(), Code::FailedPrecondition | Code::NotFound | Code::InvalidArgument)
+    matches!(failure.code(), Code::FailedPrecondition | Code::NotFound)
 }
 
 async fn open(

@@ -28,7 +28,7 @@ pub(super) async fn handle(
     let row = store::devices::find(&db, device.device).await?;
     let row = row.ok_or(Refusal::DeviceNotFound)?;
     let certificate = contract::stored(DeviceCertificate::from_bytes(&row.certificate))?;
-    let keys = verify(request, certificate, now).await?;
+    let keys = verify(request, &certificate, now).await?;
     let tx = db.begin().await?;
     let answer = save(&tx, device, &keys, now).await?;
     tx.commit().await?;
@@ -42,10 +42,10 @@ struct Published {
 
 async fn verify(
     request: pb::PublishPrekeysRequest,
-    certificate: DeviceCertificate,
+    certificate: &DeviceCertificate,
     now: Timestamp,
 ) -> Result<Published, Failure> {
-    let now = contract::unix_seconds(now);
+    let (certificate, now) = (*certificate, contract::unix_seconds(now));
     contract::off_thread(move || {
         let single = |field, role, key: &Bytes| {
             let present = Some(key.as_ref()).filter(|key| !key.is_empty());

@@ -9,7 +9,7 @@ use plasma_kit::secrets::Secrets;
 use subtle::ConstantTimeEq;
 
 const LABEL: &str = "session-challenge";
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 const RANDOM_BYTES: usize = 16;
 const BODY_BYTES: usize = RANDOM_BYTES + 8;
 

@@ -1,5 +1,7 @@
 //! The keys that sign tokens: P-256, derived from the master keys. The newest signs, all verify.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use p256::SecretKey;
 use p256::elliptic_curve::sec1::ToSec1Point;
@@ -67,7 +69,7 @@ fn scalar(seed: &[u8; 32]) -> SecretKey {
 fn public(key: &SecretKey) -> (String, DecodingKey) {
     let point = key.public_key().to_sec1_point(false);
     let digest = Sha256::digest(point.as_bytes());
-    let id = digest[..KEY_ID_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = URL_SAFE_NO_PAD.encode(&digest[..KEY_ID_BYTES]);
     (id, DecodingKey::from_ec_der(point.as_bytes()))
 }
 

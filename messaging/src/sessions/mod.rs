@@ -29,10 +29,10 @@ use known::Known;
 use token::{Claims, Subject};
 
 /// How long a token lives.
-pub const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 
 /// How often tokens that have expired are forgotten.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How often a verification that a revocation overtook begins again.
 const ATTEMPTS: usize = 3;
@@ -92,8 +92,8 @@ impl Sessions {
         });
     }
 
-    /// Says who presents a token: TOKEN_EXPIRED for one that was good, TENANT_SUSPENDED and
-    /// USER_BLOCKED for one whose user may not use the service, UNAUTHENTICATED for any other.
+    /// Says who presents a token: `TOKEN_EXPIRED` for one that was good, `TENANT_SUSPENDED` and
+    /// `USER_BLOCKED` for one whose user may not use the service, `UNAUTHENTICATED` for any other.
     pub async fn authenticate(&self, token: &str) -> Result<Actor, Failure> {
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = self.inner.env.now();
@@ -136,7 +136,7 @@ impl Sessions {
             .await?
             .filter(|row| row.user == user && claims.issued_at() >= row.tokens_valid_from)
             .ok_or_else(Failure::unauthenticated)?;
-        Ok(Actor::Device(DeviceActor { tenant, user, device: row.device }))
+        Ok(Actor::Device(DeviceActor { tenant, user, device: row.id }))
     }
 
     /// Issues a device's access token. It counts as issued at `valid_from` where that lies ahead

@@ -15,7 +15,7 @@ pub(crate) const ACTIVE: i16 = 1;
 #[derive(Debug, Clone)]
 pub(crate) struct Device {
     /// The device.
-    pub device: DeviceId,
+    pub id: DeviceId,
     /// Whose it is.
     pub user: UserId,
     /// Its certificate, encoded.
@@ -37,7 +37,7 @@ pub(crate) async fn find(
     let row = scope.conn().query_one_raw(statement(scope, sql, values)).await?;
     row.map(|row| {
         Ok(Device {
-            device,
+            id: device,
             user: UserId(row.try_get("", "user_id")?),
             certificate: row.try_get("", "certificate")?,
             tokens_valid_from: moment(&row, "tokens_valid_from")?,

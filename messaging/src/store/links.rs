@@ -19,7 +19,7 @@ pub(crate) struct Link {
     /// The owner's tenant.
     pub tenant: TenantId,
     /// The link.
-    pub link: LinkId,
+    pub id: LinkId,
     /// The owner.
     pub user: UserId,
     sealed_token: Vec<u8>,
@@ -33,7 +33,7 @@ impl Link {
     fn read(row: &QueryResult) -> Result<Self, StoreError> {
         Ok(Self {
             tenant: TenantId(row.try_get("", "tenant_id")?),
-            link: LinkId(row.try_get("", "link_id")?),
+            id: LinkId(row.try_get("", "link_id")?),
             user: UserId(row.try_get("", "user_id")?),
             sealed_token: row.try_get("", "sealed_token")?,
             created_at: moment(row, "created_at")?,
@@ -44,7 +44,7 @@ impl Link {
     /// Opens the sealed token.
     pub(crate) fn token(&self, secrets: &Secrets) -> Result<LinkToken, StoreError> {
         secrets
-            .open(SEAL_LABEL, self.link.0.as_bytes(), &self.sealed_token)
+            .open(SEAL_LABEL, self.id.0.as_bytes(), &self.sealed_token)
             .ok()
             .and_then(|bytes| bytes.try_into().ok())
             .map(LinkToken::new)
@@ -75,7 +75,7 @@ pub(crate) async fn insert(
     ];
     tx.conn().execute_raw(statement(tx, sql, values)).await?;
     let tenant = tx.tenant();
-    Ok(Link { tenant, link, user, sealed_token, created_at, revoked_at: None })
+    Ok(Link { tenant, id: link, user, sealed_token, created_at, revoked_at: None })
 }
 
 /// Counts the user's active links.

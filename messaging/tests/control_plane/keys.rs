@@ -210,7 +210,7 @@ on_both_databases! {
             signed_prekey: device.prekey(&world.env, PrekeyRole::SignedEc, 3), ..Default::default()
         };
         let now = world.env.now();
-        world.env.follow(now.plus(std::time::Duration::from_secs(8 * 24 * 60 * 60)));
+        world.env.follow(now.plus(std::time::Duration::from_hours(8 * 24)));
         let outcome = publish(&world, device, request).await;
         assert_eq!(metadata(outcome, "cause"), "prekey_expired");
         world.env.follow(now);

@@ -3,13 +3,21 @@
 //! PostgreSQL takes part where `PLASMA_TEST_POSTGRES` holds the base URL of a server, such as
 //! `postgres://plasma@127.0.0.1:5433`; each test makes a database of its own there.
 
+#[cfg(test)]
 mod chats;
+#[cfg(test)]
 mod devices;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
 mod links;
+#[cfg(test)]
 mod person;
+#[cfg(test)]
 mod ports;
+#[cfg(test)]
 mod sessions;
+#[cfg(test)]
 mod world;
 
 /// Runs a test on SQLite and, where there is one, on PostgreSQL.

@@ -222,7 +222,7 @@ on_both_databases! {
         let unseen = sign_in(&world, &ann.devices[0]).await.unwrap();
         let sessions = world.messaging.sessions();
         sessions.authenticate(&known).await.unwrap();
-        world.env.follow(world.env.now().plus(Duration::from_secs(15 * 60)));
+        world.env.follow(world.env.now().plus(Duration::from_mins(15)));
         for token in [&known, &unseen] {
             let outcome = sessions.authenticate(token).await;
             assert_eq!(reason_of(outcome), ErrorReason::TokenExpired);

@@ -5,6 +5,7 @@
 //! neither protoc nor this program. Run it with `make gen`.
 
 mod methods;
+mod names;
 mod rules;
 mod validate;
 

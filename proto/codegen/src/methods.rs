@@ -39,11 +39,5 @@ pub(crate) fn render(pool: &DescriptorPool) -> Result<String> {
 
 /// `PRINCIPAL_TENANT_ADMIN` is `TenantAdmin` in Rust.
 fn variant(name: &str) -> String {
-    name.trim_start_matches("PRINCIPAL_")
-        .split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(1);
-            format!("{first}{}", rest.to_lowercase())
-        })
-        .collect()
+    crate::names::camel(&name.trim_start_matches("PRINCIPAL_").to_lowercase())
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 
+use crate::names::{camel, snake};
 use crate::rules::{self, Rules};
 
 pub(crate) fn render(pool: &DescriptorPool) -> Result<String> {
@@ -90,10 +91,13 @@ fn checks(pool: &DescriptorPool, message: &MessageDescriptor) -> Result<String> 
 fn field_check(field: &FieldDescriptor, rules: &Rules) -> String {
     let name = field.name();
     if !field.is_list() {
-        return format!("        {}\n", scalar(field, rules, name, &format!("self.{name}"), rules.required));
+        return format!(
+            "        {}\n",
+            scalar(field, rules, name, &format!("self.{name}"), rules.required)
+        );
     }
     let max_items = if rules.max_items == 0 { 100 } else { rules.max_items };
-    let mut out = format!(
+    let out = format!(
         "        check::items(\"{name}\", &self.{name}, {}, {max_items}, {})?;\n",
         rules.required, rules.unique,
     );
@@ -102,13 +106,18 @@ fn field_check(field: &FieldDescriptor, rules: &Rules) -> String {
         Kind::Enum(_) => scalar(field, rules, "", "*item", true).replace("\"\"", "&at"),
         _ => scalar(field, rules, "", "item", true).replace("\"\"", "&at").replace("&item", "item"),
     };
-    out.push_str(&format!(
+    out + &format!(
         "        for (index, item) in self.{name}.iter().enumerate() {{\n            let at = check::at(\"{name}\", index);\n            {item}\n        }}\n",
-    ));
-    out
+    )
 }
 
-fn scalar(field: &FieldDescriptor, rules: &Rules, name: &str, value: &str, required: bool) -> String {
+fn scalar(
+    field: &FieldDescriptor,
+    rules: &Rules,
+    name: &str,
+    value: &str,
+    required: bool,
+) -> String {
     let (min, max) = (rules.min_bytes, rules.max_bytes);
     match field.kind() {
         Kind::String if !rules.id_prefix.is_empty() => {
@@ -118,7 +127,9 @@ fn scalar(field: &FieldDescriptor, rules: &Rules, name: &str, value: &str, requi
         Kind::Bytes => format!("check::bytes(\"{name}\", &{value}, {required}, {min}, {max})?;"),
         Kind::Enum(kind) => {
             let path = format!("{}::{}", crate_path(kind.package_name()), kind.name());
-            format!("check::enumeration(\"{name}\", {value}, {path}::is_valid({value}), {required})?;")
+            format!(
+                "check::enumeration(\"{name}\", {value}, {path}::is_valid({value}), {required})?;"
+            )
         }
         Kind::Message(inner) if inner.full_name() == "google.protobuf.Duration" => {
             format!(
@@ -151,24 +162,4 @@ fn package_path(message: &MessageDescriptor) -> String {
 
 fn crate_path(package: &str) -> String {
     format!("crate::{}", package.trim_start_matches("plasma.").replace('.', "::"))
-}
-
-fn camel(name: &str) -> String {
-    name.split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(1);
-            format!("{}{rest}", first.to_uppercase())
-        })
-        .collect()
-}
-
-fn snake(name: &str) -> String {
-    let mut out = String::new();
-    for (index, letter) in name.chars().enumerate() {
-        if letter.is_uppercase() && index > 0 {
-            out.push('_');
-        }
-        out.extend(letter.to_lowercase());
-    }
-    out
 }

@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[cfg(test)]
 mod exempt;
+#[cfg(test)]
 mod fields;
+#[cfg(test)]
 mod methods;
 
 use std::collections::BTreeSet;

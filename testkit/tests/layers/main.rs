@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+#[cfg(test)]
 mod graph;
+#[cfg(test)]
 mod sources;
 
 use std::path::{Path, PathBuf};

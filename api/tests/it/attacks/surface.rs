@@ -20,7 +20,8 @@ use crate::world::{World, check_health};
 fn get(node: &Node, path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(("127.0.0.1", node.port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: plasma.test\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: plasma.test\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     let answer = String::from_utf8(answer).unwrap();

@@ -44,9 +44,8 @@ fn dishonest(platform: &Platform, other: &Platform) -> Vec<(&'static str, &'stat
     let header = |name: &'static str, value: Value| {
         platform.user_token_with("eve", |_, header| drop(header.insert(name.to_owned(), value)))
     };
-    let without = |name: &'static str| {
-        platform.user_token_with("eve", |claims, _| drop(claims.remove(name)))
-    };
+    let without =
+        |name: &'static str| platform.user_token_with("eve", |claims, _| drop(claims.remove(name)));
     let now = i64::try_from(crate::world::now()).unwrap();
     let foreign = TokenIssuer::generate(platform.tokens().issuer(), "plasma").unwrap();
     let own_key = platform.tokens().key(Algorithm::Es256).key_id().to_owned();
@@ -65,7 +64,11 @@ fn dishonest(platform: &Platform, other: &Platform) -> Vec<(&'static str, &'stat
         ("a symmetric alg", "alg", header("alg", json!("HS256")).unwrap()),
         ("another alg than the key's", "alg", header("alg", json!("RS256")).unwrap()),
         ("a foreign kid", "kid", header("kid", json!("foreign")).unwrap()),
-        ("a key that is not the platform's", "kid", foreign.token(Algorithm::Es256, "eve").unwrap()),
+        (
+            "a key that is not the platform's",
+            "kid",
+            foreign.token(Algorithm::Es256, "eve").unwrap(),
+        ),
         ("the platform's kid over another key", "signature", impostor.unwrap()),
         ("another platform's token", "iss", other.user_token("eve").unwrap()),
         ("another audience", "aud", claim("aud", json!("elsewhere")).unwrap()),
@@ -152,9 +155,8 @@ async fn a_second_admin_key_of_a_tenant_reaches_no_other_tenant() {
     ];
     for (method, request) in calls {
         let path = format!("/plasma.tenant.v1.{method}");
-        let call = async |tenant: &str| {
-            world.wire.call(&path, Some(&made.secret), request(tenant)).await
-        };
+        let call =
+            async |tenant: &str| world.wire.call(&path, Some(&made.secret), request(tenant)).await;
         call(own).await.unwrap_or_else(|status| panic!("{method}: {status:?}"));
         let to_other = call(other).await.expect_err(method);
         let to_absent = call(&absent).await.expect_err(method);

@@ -86,15 +86,10 @@ fn bundles(of: &Person) -> pb::TakePrekeyBundlesRequest {
 
 /// A user of the other platform, without a chat, answers as one that does not exist.
 async fn must_be_absent(wire: &Wire, caller: &Person, other: &Person) {
-    let nobody = pb::UserAddress {
-        tenant_id: other.user().tenant_id,
-        user_id: fresh_id("user"),
-    };
+    let nobody = pb::UserAddress { tenant_id: other.user().tenant_id, user_id: fresh_id("user") };
     let path = "/plasma.messaging.v1.DeviceService/GetAccount";
-    let ask = |user: &pb::UserAddress| pb::GetAccountRequest {
-        user: Some(user.clone()),
-        after_epoch: 0,
-    };
+    let ask =
+        |user: &pb::UserAddress| pb::GetAccountRequest { user: Some(user.clone()), after_epoch: 0 };
     let told = refusal(wire, path, caller, &ask(&other.user())).await;
     assert_eq!(told, refusal(wire, path, caller, &ask(&nobody)).await);
     let path = "/plasma.messaging.v1.KeyService/TakePrekeyBundles";

@@ -35,9 +35,7 @@ pub(super) fn answers(path: &str, place: &Place) -> Answers {
         ("Send", field) if field.ends_with("device_id") => Answers::SameSuccess,
         // The answer is the same for a device that does not exist, and different each time.
         ("CreateChallenge", _) => Answers::AsLong,
-        ("CreateSession", _) => {
-            Answers::Same(Code::Unauthenticated, ErrorReason::Unauthenticated)
-        }
+        ("CreateSession", _) => Answers::Same(Code::Unauthenticated, ErrorReason::Unauthenticated),
         ("ExchangeToken", "tenant_id") => {
             Answers::Same(Code::Unauthenticated, ErrorReason::PlatformTokenInvalid)
         }

@@ -80,7 +80,13 @@ fn of_publication(request: &DynamicMessage) -> Vec<Spoiled> {
     let mut found = vec![
         // A recipient with the default's scope, or none with the recipient's.
         change(request, &scope, "the other one", Value::EnumNumber(other), refused(&recipient)),
-        change(request, &shares, "1 too many", Value::U32(2_001), Expect::Field("shares".to_owned())),
+        change(
+            request,
+            &shares,
+            "1 too many",
+            Value::U32(2_001),
+            Expect::Field("shares".to_owned()),
+        ),
     ];
     if other == 1 {
         let absent = Value::String(fresh_id("user"));

@@ -124,7 +124,11 @@ impl Spoiler<'_> {
         let verdict = || of_text(self.place);
         found.push(self.to("injection", Value::String(fit(INJECTION, min, max)), verdict()));
         let unique = format!("{}{}", secret::name(), "a".repeat(max));
-        found.push(self.to("of the greatest length", Value::String(unique[..max].to_owned()), verdict()));
+        found.push(self.to(
+            "of the greatest length",
+            Value::String(unique[..max].to_owned()),
+            verdict(),
+        ));
         found
     }
 
@@ -205,7 +209,11 @@ impl Spoiler<'_> {
             let path = self.place.sibling_path(oneof.name());
             assert!(contract::is_required(&oneof), "{path} may be unset: say what must come of it");
             let message = self.place.without(self.root);
-            return vec![Spoiled { name: format!("{path} unset"), message, expect: Expect::Field(path) }];
+            return vec![Spoiled {
+                name: format!("{path} unset"),
+                message,
+                expect: Expect::Field(path),
+            }];
         }
         if self.place.is_item() { Vec::new() } else { vec![self.unset("unset")] }
     }
@@ -244,7 +252,9 @@ impl Spoiler<'_> {
             (min, 1_000_000_000),
             (min, i32::MIN),
         ];
-        found.extend(bad.map(|(seconds, nanos)| self.refused(&format!("{seconds} s {nanos} ns"), self.clock(seconds, nanos))));
+        found.extend(bad.map(|(seconds, nanos)| {
+            self.refused(&format!("{seconds} s {nanos} ns"), self.clock(seconds, nanos))
+        }));
         found
     }
 

@@ -105,11 +105,9 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
             OfBytes { noise: nobody(), cut: field(), flipped: nobody() }
         }
         // Opaque to the service.
-        "DeviceEnvelope.ciphertext" => OfBytes {
-            noise: Expect::Accepted,
-            cut: Expect::Accepted,
-            flipped: Expect::Accepted,
-        },
+        "DeviceEnvelope.ciphertext" => {
+            OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
+        }
         // Another device set than the one in force is an outcome of the response.
         "SendRequest.peer_manifest_hash" | "SendRequest.own_manifest_hash" => {
             OfBytes { noise: Expect::Accepted, cut: field(), flipped: Expect::Accepted }

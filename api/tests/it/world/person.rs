@@ -55,7 +55,9 @@ impl Newcomer {
     }
 
     /// What the first device of the user shows to the service, and the device.
-    pub(crate) fn first_device(&self) -> (DeviceKeys, VerifiedAccount, pb::RegisterFirstDeviceRequest) {
+    pub(crate) fn first_device(
+        &self,
+    ) -> (DeviceKeys, VerifiedAccount, pb::RegisterFirstDeviceRequest) {
         let (root, now) = (RootKey::generate(&mut rng()), now());
         let keys = new_device(self.address);
         let wish = keys.certificate_request(root.fingerprint(self.address), Capabilities::V1);
@@ -112,8 +114,7 @@ impl Person {
         let keys = new_device(self.address);
         let wish = keys.certificate_request(self.account.fingerprint(), Capabilities::V1);
         let approver = &self.devices[0].keys;
-        let (certificate, manifest) =
-            approver.approve(&self.account, &wish, true, now()).unwrap();
+        let (certificate, manifest) = approver.approve(&self.account, &wish, true, now()).unwrap();
         let mut account = self.account.clone();
         account.advance(std::slice::from_ref(&manifest), &[certificate], now()).unwrap();
         let request = pb::AddDeviceRequest {
