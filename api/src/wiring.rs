@@ -105,6 +105,10 @@ impl messaging_ports::Access for AccessOfMessaging {
         self.0.quote(payer, recipient).await
     }
 
+    fn check_accepted(&self, accepted: &pb::AcceptedPrice) -> Result<(), Failure> {
+        plasma_billing::check_accepted(accepted)
+    }
+
     async fn purchase(&self, purchase: messaging_ports::Purchase) -> Result<pb::Pass, Failure> {
         self.0
             .purchase(plasma_billing::Purchase {

@@ -28,7 +28,7 @@ use plasma_kit::events::Events;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
 
-pub use crate::purchase::Purchase;
+pub use crate::purchase::{Purchase, check_accepted};
 
 /// Billing on one node: a handle that is cheap to clone.
 #[derive(Clone)]

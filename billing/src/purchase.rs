@@ -62,6 +62,12 @@ struct Sold {
     new: bool,
 }
 
+/// Refuses an accepted price that no price can be, for a caller that stores something before it
+/// buys. Fails with `INVALID_ARGUMENT` (`accepted_price`).
+pub fn check_accepted(accepted: &pb::AcceptedPrice) -> Result<(), Failure> {
+    wire::read_accepted(accepted).map(drop).map_err(Failure::from)
+}
+
 impl Billing {
     /// Buys access to a chat. While a pass is in force nothing is charged and that pass is the
     /// answer, so that a retry is safe for as long as what it bought lasts; a caller that may

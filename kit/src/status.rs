@@ -1,7 +1,7 @@
 //! Errors as the contract defines them: a closed set of codes, a reason that programs branch on,
 //! details that name fields and say when to retry. The only place that builds a [`Status`].
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prost::Message;
@@ -20,7 +20,7 @@ struct Parts {
     code: Code,
     reason: ErrorReason,
     text: String,
-    metadata: HashMap<String, String>,
+    metadata: BTreeMap<String, String>,
     violation: Option<(String, String)>,
     retry_after: Option<Duration>,
     detail: Option<Any>,
@@ -36,7 +36,7 @@ impl Failure {
             code,
             reason,
             text: text.into(),
-            metadata: HashMap::new(),
+            metadata: BTreeMap::new(),
             violation: None,
             retry_after: None,
             detail: None,
@@ -179,7 +179,7 @@ impl Failure {
     }
 
     fn to_rpc_status(&self) -> pb::Status {
-        let info = pb::ErrorInfo {
+        let info = ErrorInfo {
             reason: self.0.reason.as_str_name().to_owned(),
             domain: plasma_proto::error_info::DOMAIN.to_owned(),
             metadata: self.0.metadata.clone(),
@@ -201,6 +201,17 @@ impl Failure {
         details.extend(self.0.detail.clone());
         pb::Status { code: self.0.code as i32, message: self.0.text.clone(), details }
     }
+}
+
+/// `google.rpc.ErrorInfo` with its metadata in order, so that the same failure is the same bytes.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    metadata: BTreeMap<String, String>,
 }
 
 fn any(type_name: &str, message: &impl Message) -> Any {
@@ -238,6 +249,18 @@ mod tests {
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "amount.minor_units");
         let status = Status::from(Failure::unavailable());
         assert!(status.get_error_details().retry_info().unwrap().retry_delay.is_some());
+    }
+
+    #[test]
+    fn the_same_failure_is_the_same_bytes() {
+        let make =
+            || Failure::conflict().with("a", "1").with("b", "2").with("c", "3").with("d", "4");
+        let first = make().to_bytes();
+        for _ in 0..16 {
+            assert_eq!(make().to_bytes(), first);
+        }
+        let info = Status::from(make()).get_details_error_info().unwrap();
+        assert_eq!((info.domain.as_str(), info.metadata["d"].as_str()), ("plasma", "4"));
     }
 
     #[test]

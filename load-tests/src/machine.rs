@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Which core serves and which one loads it.
 #[derive(Debug, Clone)]
@@ -140,6 +141,13 @@ impl Usage {
         let share = cpu.as_secs_f64() / wall.as_secs_f64();
         Spent { cpu, share, busy: (wanted.as_secs_f64() / wall.as_secs_f64()).min(1.0) }
     }
+}
+
+/// The CPU time that the calling thread has used.
+pub fn own_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
 }
 
 /// What a process used in a window.

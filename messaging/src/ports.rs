@@ -75,6 +75,10 @@ pub trait Access: Send + Sync + 'static {
         recipient: (TenantId, UserId),
     ) -> Result<billing::Quote, Failure>;
 
+    /// Refuses an accepted price that no price can be, naming the field. Asks nobody: it is for
+    /// before anything is stored.
+    fn check_accepted(&self, accepted: &billing::AcceptedPrice) -> Result<(), Failure>;
+
     /// Charges and grants access together, or does neither. Safe to repeat: a pass in force is
     /// the answer and nothing is charged.
     async fn purchase(&self, purchase: Purchase) -> Result<billing::Pass, Failure>;

@@ -1,4 +1,4 @@
-//! Bad input, for every field of every method: INVALID_ARGUMENT with the field's name or the
+//! Bad input, for every field of every method: `INVALID_ARGUMENT` with the field's name or the
 //! refusal that the table of `spoil` states, no panic, no row.
 
 use plasma_testkit::ClusterKind;

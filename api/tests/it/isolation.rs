@@ -62,7 +62,7 @@ async fn check(world: &World, path: &'static str, variant: usize) -> (usize, Vec
             continue;
         }
         cases += 1;
-        let ask = |value: &Value| base.refreshed(&place.with(&base.message, value.clone()));
+        let ask = |value: &Value| fixtures::renewed(place.with(&base.message, value.clone()));
         let to_foreign = base.send_message(world, &ask(&foreign)).await;
         let to_absent = base.send_message(world, &ask(&absent)).await;
         let answers = Pair { place: &place, foreign, absent, to_foreign, to_absent };

@@ -147,6 +147,8 @@ fn of_postgres(programs: &Programs, url: &str) -> Rows {
 }
 
 fn sorted(mut rows: Rows) -> Rows {
-    rows.values_mut().for_each(|rows| rows.sort());
+    for rows in rows.values_mut() {
+        rows.sort();
+    }
     rows
 }

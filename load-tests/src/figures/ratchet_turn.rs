@@ -2,7 +2,6 @@
 //! compared with the P-256 operations without which no turn is possible.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use getrandom::SysRng;
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use super::progress;
 use crate::clock;
+use crate::machine::own_cpu;
 use crate::options::Options;
 use crate::report::{Figure, Run};
 
@@ -51,11 +51,11 @@ pub fn measure(options: &Options) -> Result<Figure> {
 }
 
 fn micros_each(turns: u32, mut turn: impl FnMut() -> Result<()>) -> Result<f64> {
-    let started = Instant::now();
+    let before = own_cpu();
     for _ in 0..turns {
         turn()?;
     }
-    Ok(started.elapsed().as_secs_f64() * 1e6 / f64::from(turns))
+    Ok((own_cpu() - before).as_secs_f64() * 1e6 / f64::from(turns))
 }
 
 /// What a turn cannot do without: the receiver's agreement with the sender's new key, a new key of

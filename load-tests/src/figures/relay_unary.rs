@@ -34,6 +34,8 @@ struct Sample {
     messages_per_second: f64,
     busy: f64,
     share: f64,
+    /// The part of its core that the generator used.
+    generator_share: f64,
 }
 
 /// Measures.
@@ -86,6 +88,8 @@ fn details(options: &Options, ours: &Sample, bare: &Sample) -> Map<String, Value
         "yardstick_server_busy": round(bare.busy),
         "server_share_of_core": round(ours.share),
         "yardstick_server_share_of_core": round(bare.share),
+        "generator_share_of_core": round(ours.generator_share),
+        "yardstick_generator_share_of_core": round(bare.generator_share),
     });
     fields.as_object().cloned().unwrap_or_default()
 }
@@ -95,12 +99,13 @@ fn round(value: f64) -> f64 {
 }
 
 fn say(number: u32, runs: u32, server: &str, sample: &Sample) {
-    let Sample { micros_per_message, messages_per_second, busy, share } = sample;
+    let Sample { micros_per_message, messages_per_second, busy, share, generator_share } = sample;
     let what = format!(
         "run {number} of {runs}, {server}: {micros_per_message:.1} µs/message, \
-         {messages_per_second:.0} messages/s, server busy {:.0} % ({:.0} % of its core)",
+         {messages_per_second:.0} messages/s, server busy {:.0} % (ran {:.0} %, generator {:.0} %)",
         busy * 100.0,
-        share * 100.0
+        share * 100.0,
+        generator_share * 100.0
     );
     progress(NAME, what);
 }
@@ -139,12 +144,13 @@ async fn sample<P: Protocol>(
 ) -> Result<(Sample, u64)> {
     let mut load = Load::start(address, protocol, options.in_flight).await?;
     load.run(options.warm_up()).await?;
-    let (done_before, before) = (load.tally().done, Usage::of(pid)?);
+    let usages = || Ok::<_, anyhow::Error>((Usage::of(pid)?, Usage::of(process::id())?));
+    let (done_before, before) = (load.tally().done, usages()?);
     load.run(options.window()).await?;
-    let (done_after, after) = (load.tally().done, Usage::of(pid)?);
+    let (done_after, after) = (load.tally().done, usages()?);
     let tally = load.finish().await?;
 
-    let spent = after.since(&before);
+    let (spent, own) = (after.0.since(&before.0), after.1.since(&before.1));
     let messages = count(done_after - done_before)?;
     let seconds = spent.cpu.as_secs_f64() / spent.share;
     let sample = Sample {
@@ -152,6 +158,7 @@ async fn sample<P: Protocol>(
         messages_per_second: messages / seconds,
         busy: spent.busy,
         share: spent.share,
+        generator_share: own.share,
     };
     Ok((sample, tally.stored))
 }

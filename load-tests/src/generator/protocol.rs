@@ -47,6 +47,17 @@ pub enum Sent {
     Stored,
 }
 
+/// What an event of a stream says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A message.
+    Delivered(Delivered<'a>),
+    /// What was stored before is done; from now on messages are relayed.
+    Ready,
+    /// Nothing to act on.
+    Other,
+}
+
 /// A delivery, as it lies in its event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivered<'a> {
@@ -64,6 +75,8 @@ pub trait Protocol: 'static {
     const RECEIVE: &'static str;
     /// Path of the unary acknowledgement.
     const ACKNOWLEDGE: &'static str;
+    /// Whether a stream says when it is ready; else it is from its beginning.
+    const SAYS_READY: bool;
 
     /// How many devices there are.
     fn devices(&self) -> usize;
@@ -80,8 +93,8 @@ pub trait Protocol: 'static {
     /// Acknowledges an envelope.
     fn acknowledge(&self, envelope_id: &[u8]) -> Bytes;
 
-    /// Reads an event of a stream; `None` for one that delivers nothing.
-    fn read_event(event: &[u8]) -> Result<Option<Delivered<'_>>>;
+    /// Reads an event of a stream.
+    fn read_event(event: &[u8]) -> Result<Event<'_>>;
 
     /// Reads the answer to a send.
     fn read_sent(answer: &[u8]) -> Result<Sent>;
@@ -162,6 +175,7 @@ impl Protocol for BareProtocol {
     const SEND: &'static str = relay::SEND_PATH;
     const RECEIVE: &'static str = relay::RECEIVE_PATH;
     const ACKNOWLEDGE: &'static str = relay::ACKNOWLEDGE_PATH;
+    const SAYS_READY: bool = false;
 
     fn devices(&self) -> usize {
         self.devices.len()
@@ -184,8 +198,8 @@ impl Protocol for BareProtocol {
         frame(&relay::AcknowledgeRequest { envelope_id }).into()
     }
 
-    fn read_event(event: &[u8]) -> Result<Option<Delivered<'_>>> {
-        delivered(event, 1, 2).map(Some)
+    fn read_event(event: &[u8]) -> Result<Event<'_>> {
+        delivered(event, 1, 2).map(Event::Delivered)
     }
 
     fn read_sent(_: &[u8]) -> Result<Sent> {
@@ -232,6 +246,7 @@ impl Protocol for PlasmaProtocol {
     const SEND: &'static str = "/plasma.messaging.v1.MessageService/Send";
     const RECEIVE: &'static str = "/plasma.messaging.v1.MessageService/Receive";
     const ACKNOWLEDGE: &'static str = "/plasma.messaging.v1.MessageService/Acknowledge";
+    const SAYS_READY: bool = true;
 
     fn devices(&self) -> usize {
         self.devices.len()
@@ -254,11 +269,13 @@ impl Protocol for PlasmaProtocol {
         frame(&pb::AcknowledgeRequest { envelope_ids }).into()
     }
 
-    fn read_event(event: &[u8]) -> Result<Option<Delivered<'_>>> {
-        match find(event, 2)? {
-            Some(envelope) => delivered(envelope.bytes()?, 1, 5).map(Some),
-            None if find(event, 5)?.is_some() => bail!("the server ends the streams"),
-            None => Ok(None),
+    fn read_event(event: &[u8]) -> Result<Event<'_>> {
+        let (number, content) = fields(event).next().context("an empty event")??;
+        match number {
+            2 => delivered(content.bytes()?, 1, 5).map(Event::Delivered),
+            3 => Ok(Event::Ready),
+            5 => bail!("the server ends the streams"),
+            _ => Ok(Event::Other),
         }
     }
 
@@ -290,4 +307,105 @@ fn delivered(envelope: &[u8], id_field: u64, ciphertext_field: u64) -> Result<De
     }
     let envelope_id = envelope_id.context("an envelope has no id")?;
     Ok(Delivered { mark: mark.context("an envelope has no ciphertext")?, envelope_id })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use plasma_identity::DeviceAddress;
+    use plasma_proto::messaging::v1 as pb;
+    use prost::Message;
+    use uuid::Uuid;
+
+    use super::{
+        BareProtocol, CIPHERTEXT_LENGTH, Delivered, Event, Mark, PlasmaProtocol, Protocol, Sent,
+    };
+    use crate::enrollment::Enrolled;
+    use crate::relay;
+
+    const MARK: Mark = Mark { place: 7, sequence: 0x0102_0304 };
+    const PREFIX: usize = 5;
+
+    fn enrolled(number: u128) -> Enrolled {
+        let [tenant, user, device] = [1, number, number + 10].map(Uuid::from_u128);
+        let manifest_hash = Bytes::from(vec![u8::try_from(number).unwrap(); 32]);
+        let address = DeviceAddress { tenant, user, device };
+        Enrolled { address, access_token: format!("token-{number}"), manifest_hash }
+    }
+
+    fn pair() -> PlasmaProtocol {
+        PlasmaProtocol::new(&[([enrolled(2), enrolled(3)], "chat_1".to_owned())]).unwrap()
+    }
+
+    fn event(event: pb::receive_response::Event) -> Vec<u8> {
+        pb::ReceiveResponse { event: Some(event) }.encode_to_vec()
+    }
+
+    #[test]
+    fn a_filled_send_is_what_prost_would_have_encoded() {
+        let protocol = pair();
+        let request = protocol.send(1, MARK);
+        let request = pb::SendRequest::decode(&request[PREFIX..]).unwrap();
+        assert_eq!(request.peer_envelopes[0].device_id, enrolled(2).device_id());
+        assert_eq!(request.peer_manifest_hash, enrolled(2).manifest_hash);
+        assert_eq!(request.own_manifest_hash, enrolled(3).manifest_hash);
+        let ciphertext = &request.peer_envelopes[0].ciphertext;
+        assert_eq!(ciphertext.len(), CIPHERTEXT_LENGTH);
+        assert_eq!(Mark::read(ciphertext).unwrap(), MARK);
+        let other = protocol.send(1, Mark { place: 7, sequence: 5 });
+        let other = pb::SendRequest::decode(&other[PREFIX..]).unwrap();
+        assert_ne!(request.message_id, other.message_id);
+        assert!(request.message_id.starts_with("msg_"));
+    }
+
+    #[test]
+    fn events_and_answers_of_the_service_are_read() {
+        let ciphertext = pair().send(0, MARK);
+        let ciphertext = pb::SendRequest::decode(&ciphertext[PREFIX..]).unwrap().peer_envelopes[0]
+            .ciphertext
+            .clone();
+        let envelope =
+            pb::Envelope { envelope_id: "env_1".to_owned(), ciphertext, ..Default::default() };
+        let bytes = event(pb::receive_response::Event::Envelope(envelope));
+        let delivered = Delivered { mark: MARK, envelope_id: b"env_1" };
+        assert_eq!(PlasmaProtocol::read_event(&bytes).unwrap(), Event::Delivered(delivered));
+        let bytes = event(pb::receive_response::Event::QueueEmpty(pb::QueueEmpty {}));
+        assert_eq!(PlasmaProtocol::read_event(&bytes).unwrap(), Event::Ready);
+        let bytes = event(pb::receive_response::Event::Heartbeat(pb::Heartbeat {}));
+        assert_eq!(PlasmaProtocol::read_event(&bytes).unwrap(), Event::Other);
+        let bytes = event(pb::receive_response::Event::Resume(pb::Resume { reason: 2 }));
+        assert!(PlasmaProtocol::read_event(&bytes).is_err());
+    }
+
+    #[test]
+    fn a_send_is_delivered_or_stored_or_an_error() {
+        use pb::send_response::Outcome;
+        let answer = |outcome| pb::SendResponse { outcome: Some(outcome) }.encode_to_vec();
+        let in_state = |state: pb::DeliveryState| {
+            let delivery = pb::DeviceDelivery { device_id: "d".to_owned(), state: state.into() };
+            answer(Outcome::Accepted(pb::SendAccepted { deliveries: vec![delivery] }))
+        };
+        let read = |bytes: Vec<u8>| PlasmaProtocol::read_sent(&bytes);
+        assert_eq!(read(in_state(pb::DeliveryState::Delivered)).unwrap(), Sent::Delivered);
+        assert_eq!(read(in_state(pb::DeliveryState::Stored)).unwrap(), Sent::Stored);
+        assert!(read(in_state(pb::DeliveryState::Dropped)).is_err());
+        assert!(read(answer(Outcome::Mismatch(pb::DeviceMismatch::default()))).is_err());
+    }
+
+    #[test]
+    fn the_bare_relay_is_spoken_to_in_its_own_messages() {
+        let protocol = BareProtocol::new(2).unwrap();
+        let sent = protocol.send(0, MARK);
+        let sent = relay::SendRequest::decode(&sent[PREFIX..]).unwrap();
+        let opened = protocol.receive(1);
+        let opened = relay::ReceiveRequest::decode(&opened[PREFIX..]).unwrap();
+        assert_eq!(sent.device_id, opened.device_id);
+        let relay::SendRequest { envelope_id, ciphertext, .. } = sent;
+        let event = relay::Envelope { envelope_id: envelope_id.clone(), ciphertext };
+        let event = event.encode_to_vec();
+        let Event::Delivered(delivered) = BareProtocol::read_event(&event).unwrap() else {
+            panic!("an envelope is a delivery");
+        };
+        assert_eq!(delivered, Delivered { mark: MARK, envelope_id: envelope_id.as_bytes() });
+    }
 }

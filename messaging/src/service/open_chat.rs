@@ -52,18 +52,16 @@ async fn open(
 ) -> Result<pb::OpenChatResponse, Failure> {
     let now = messaging.env.now();
     let caller = (device.tenant, device.user);
+    let accepted = request.accepted_price.unwrap_or_default();
+    messaging.access.check_accepted(&accepted)?;
     let target = link_target::follow(messaging, device, &request.link_token).await?;
     let db = messaging.db.tenant(TenantClaim::of_device(&device));
     let id = ChatId(messaging.env.uuid());
     let new = Member::initiating(id, caller, target.owner(), now);
     let member = store::chats::find_or_insert(&db, &new).await?;
     member.state().check_writable()?;
-    let purchase = Purchase {
-        chat: member.chat,
-        payer: caller,
-        recipient: target.owner(),
-        accepted: request.accepted_price.unwrap_or_default(),
-    };
+    let purchase =
+        Purchase { chat: member.chat, payer: caller, recipient: target.owner(), accepted };
     let pass = messaging.access.purchase(purchase).await?;
     let member = store::chats::open(&db, &member, now).await?;
     messaging.events.emit(Event::ChatChanged(member.chat)).await;

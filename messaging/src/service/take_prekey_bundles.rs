@@ -1,7 +1,5 @@
 //! `KeyService.TakePrekeyBundles`: the keys with which sessions with a user's devices begin.
 
-use std::collections::BTreeMap;
-
 use plasma_identity::PrekeyRole;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::DeviceId;
@@ -53,20 +51,17 @@ async fn authorize(
     scope.ok_or_else(|| Refusal::UserNotFound.into())
 }
 
-/// Takes a bundle for each device, in ascending order so that racing callers do not wait for each
-/// other for ever, and answers in the order asked for.
+/// Takes a bundle for each device, in the order asked for.
 async fn take(
     tx: &TenantTx,
     devices: &[DeviceId],
     now: Timestamp,
 ) -> Result<Vec<pb::PrekeyBundle>, StoreError> {
-    let mut ascending = devices.to_vec();
-    ascending.sort_unstable();
-    let mut taken = BTreeMap::new();
-    for device in ascending {
-        taken.insert(device, take_one(tx, device, now).await?);
+    let mut bundles = Vec::with_capacity(devices.len());
+    for device in devices {
+        bundles.push(take_one(tx, *device, now).await?);
     }
-    Ok(devices.iter().filter_map(|device| taken.remove(device)).collect())
+    Ok(bundles)
 }
 
 async fn take_one(

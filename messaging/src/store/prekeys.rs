@@ -13,6 +13,14 @@ use crate::domain::Prekey;
 
 const KEYS_PER_STATEMENT: usize = 100;
 
+/// How long a caller waits, time after time, for keys that others are taking.
+const CONTENTION_PAUSES: [Duration; 4] = [
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+];
+
 /// Adds keys behind those that are there, in order; an id that was ever there is left as it is.
 /// The device is locked.
 pub(crate) async fn add_one_time(
@@ -108,41 +116,38 @@ pub(crate) async fn lasting(
     Ok(row.try_get("", "prekey")?)
 }
 
-/// How a racing caller treats keys that another transaction is taking.
-#[derive(Clone, Copy)]
-enum Contended {
-    Skip,
-    WaitFor,
-}
-
 /// Takes the oldest one-time key of a role; `None` where none is left. No two callers get one key.
-///
-/// Several keys are to be taken in ascending order of device and role, so that two callers that
-/// wait for each other's keys do not wait for ever.
 pub(crate) async fn take(
     tx: &TenantTx,
     device: DeviceId,
     role: PrekeyRole,
     now: Timestamp,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    if let Some(key) = take_oldest(tx, device, role, now, Contended::Skip).await? {
-        return Ok(Some(key));
+    for pause in CONTENTION_PAUSES {
+        if let Some(key) = take_oldest(tx, device, role, now).await? {
+            return Ok(Some(key));
+        }
+        if count_left(tx, device, role).await? == 0 {
+            return Ok(None);
+        }
+        // Other callers are taking all that are left, and may yet let go of them.
+        tokio::time::sleep(pause).await;
     }
-    // None is left, or other callers hold all that are and may yet let go of them.
-    take_oldest(tx, device, role, now, Contended::WaitFor).await
+    take_oldest(tx, device, role, now).await
 }
 
+/// Takes the oldest key that no other caller is taking. Never waits for another caller, so that
+/// racing callers cannot wait for each other for ever: on PostgreSQL a row that was taken in the
+/// meantime stays locked by whoever looked at it, in whatever order they came.
 async fn take_oldest(
     tx: &TenantTx,
     device: DeviceId,
     role: PrekeyRole,
     now: Timestamp,
-    contended: Contended,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     // SQLite has one writer at a time anyway.
-    let lock = match (tx.backend(), contended) {
-        (DbBackend::Postgres, Contended::Skip) => " FOR UPDATE SKIP LOCKED",
-        (DbBackend::Postgres, Contended::WaitFor) => " FOR UPDATE",
+    let lock = match tx.backend() {
+        DbBackend::Postgres => " FOR UPDATE SKIP LOCKED",
         _ => "",
     };
     let sql = format!(

@@ -94,6 +94,30 @@ on_both_databases! {
         assert_eq!((left.one_time_prekey_count, left.one_time_kem_prekey_count), (0, 0));
     }
 
+    async fn racing_for_the_last_keys_again_and_again_refuses_nobody(world: World) {
+        let ann = Person::registered(&world, tenant(&world)).await;
+        let device = &ann.devices[0];
+        for round in 0..8 {
+            let ids = round * 10 + 1..round * 10 + 7;
+            let request = pb::PublishPrekeysRequest {
+                one_time_prekeys: one_time(&world, device, PrekeyRole::OneTimeEc, ids.clone()),
+                one_time_kem_prekeys: one_time(&world, device, PrekeyRole::OneTimeKem, ids.clone()),
+                ..Default::default()
+            };
+            publish(&world, device, request).await.unwrap();
+            let askers: Vec<DeviceActor> = (0..16).map(|_| some_device_of(&world, &ann)).collect();
+            let devices = [device];
+            let calls = askers.iter().map(|asker| take(&world, *asker, &ann, &devices));
+            let taken: Vec<u32> = futures::future::join_all(calls)
+                .await
+                .into_iter()
+                .filter_map(|outcome| id_of(&outcome.unwrap()[0].one_time_prekey))
+                .collect();
+            assert_eq!(taken.len(), 6, "{taken:?}");
+            assert_eq!(taken.into_iter().collect::<BTreeSet<u32>>(), ids.collect());
+        }
+    }
+
     async fn callers_that_ask_for_the_same_devices_in_any_order_all_get_through(world: World) {
         let mut ann = Person::registered(&world, tenant(&world)).await;
         ann.add_device(&world, false).await;

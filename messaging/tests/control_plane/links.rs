@@ -1,5 +1,7 @@
 //! Contact links: made, shown again, followed, revoked.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use plasma_kit::ids::LinkId;
 use plasma_messaging::ports::Standing;
 use plasma_proto::error_info::ErrorReason;
@@ -57,8 +59,7 @@ on_both_databases! {
         assert!(seen.quote.unwrap().mode.is_some());
         assert_eq!((seen.chat_id, seen.pass), (String::new(), None));
         // The table alone leads nowhere: neither the text nor the bytes of the token are in it.
-        use base64::Engine;
-        let raw = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token(&link)).unwrap();
+        let raw = URL_SAFE_NO_PAD.decode(token(&link)).unwrap();
         let sql = "SELECT COUNT(*) FROM links WHERE token_hash = $1 OR sealed_token = $1";
         assert_eq!(world.count(sql, vec![raw.into()]).await, 0);
         assert_eq!(world.count("SELECT COUNT(*) FROM links", vec![]).await, 1);

@@ -122,6 +122,10 @@ impl Access for FakeAccess {
         })
     }
 
+    fn check_accepted(&self, _accepted: &billing::AcceptedPrice) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn purchase(&self, purchase: Purchase) -> Result<billing::Pass, Failure> {
         // Another call may come in between, as it would with a real database.
         tokio::task::yield_now().await;

@@ -173,7 +173,7 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
 }
 
 /// Stands in for the auth layer: the actor is what the test says.
-#[expect(clippy::result_large_err, reason = "the signature of an interceptor")]
+#[expect(clippy::unnecessary_wraps, reason = "the signature of an interceptor")]
 fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
     let text = request.metadata().get(ACTOR).map(|value| value.to_str().unwrap().to_owned());
     let words: Vec<&str> =
@@ -197,15 +197,15 @@ fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
 /// A request of a device.
 pub fn by<T>(device: DeviceActor, message: T) -> Request<T> {
     let DeviceActor { tenant, user, device } = device;
-    with_actor(format!("{tenant} {user} {device}"), message)
+    with_actor(&format!("{tenant} {user} {device}"), message)
 }
 
 /// A request of a user with an enrollment token.
 pub fn enrolling<T>(user: (TenantId, UserId), message: T) -> Request<T> {
-    with_actor(format!("{} {}", user.0, user.1), message)
+    with_actor(&format!("{} {}", user.0, user.1), message)
 }
 
-fn with_actor<T>(actor: String, message: T) -> Request<T> {
+fn with_actor<T>(actor: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert(ACTOR, actor.parse().unwrap());
     request

@@ -163,7 +163,7 @@ async fn what_ends_an_access_ends_it_in_time(redis_is_dead: Option<bool>) {
 
 async fn a_revoked_key(stage: &Stage, platform: &Platform) {
     let tenant_id = platform.tenant_id().to_owned();
-    let make = tenant::CreateApiKeyRequest {
+    let creation = tenant::CreateApiKeyRequest {
         request_id: secret::request_id(),
         tenant_id: tenant_id.clone(),
         label: "to be revoked".to_owned(),
@@ -171,7 +171,7 @@ async fn a_revoked_key(stage: &Stage, platform: &Platform) {
     };
     let method = "tenant.v1.ApiKeyService/CreateApiKey";
     let admin = Some(platform.admin_key());
-    let made: tenant::CreateApiKeyResponse = stage.wire.ask(method, admin, &make).await;
+    let made: tenant::CreateApiKeyResponse = stage.wire.ask(method, admin, &creation).await;
     let get = tenant::GetTenantRequest { tenant_id: tenant_id.clone() };
     // Every node knows the key by now.
     stage.must_work(GET_TENANT, &made.secret, &get).await;
@@ -183,7 +183,6 @@ async fn a_revoked_key(stage: &Stage, platform: &Platform) {
     let method = "tenant.v1.ApiKeyService/RevokeApiKey";
     let since = Instant::now();
     let _: tenant::RevokeApiKeyResponse = stage.wire.ask(method, admin, &revoke).await;
-    println!("the call itself: {:?}", since.elapsed());
     let reason = ErrorReason::Unauthenticated;
     let took = stage.until_refused(since, GET_TENANT, &made.secret, &get, reason).await;
     println!("a revoked key: {took:?}");
@@ -204,7 +203,6 @@ async fn a_blocked_user(
     let backend = Some(platform.backend_key());
     let since = Instant::now();
     let _: tenant::BlockUserResponse = stage.wire.ask(method, backend, &block).await;
-    println!("the call itself: {:?}", since.elapsed());
     let (ends, took) = tokio::join!(
         must_end(streams),
         stage.until_refused(since, LIST_CHATS, user.token(), &list, ErrorReason::UserBlocked)
@@ -258,7 +256,6 @@ async fn a_suspended_tenant(
     let method = "tenant.v1.TenantService/SuspendTenant";
     let since = Instant::now();
     let _: tenant::SuspendTenantResponse = stage.wire.ask(method, operator, &suspend).await;
-    println!("the call itself: {:?}", since.elapsed());
     let reason = ErrorReason::TenantSuspended;
     let (ends, by_token, by_key) = tokio::join!(
         must_end(streams),

@@ -138,7 +138,7 @@ async fn a_second_admin_key_of_a_tenant_reaches_no_other_tenant() {
     let first = Some(world.a.platform.admin_key());
     let made: tenant::CreateApiKeyResponse = world.wire.ask(method, first, &request).await;
     let absent = crate::world::fresh_id("tenant");
-    let calls: [(&str, fn(&str) -> Vec<u8>); 5] = [
+    let calls: [(&str, Encoded); 5] = [
         ("TenantService/GetTenant", |tenant| {
             tenant::GetTenantRequest { tenant_id: tenant.to_owned() }.encode_to_vec()
         }),
@@ -166,6 +166,9 @@ async fn a_second_admin_key_of_a_tenant_reaches_no_other_tenant() {
     }
     world.check_health();
 }
+
+/// Encodes a method's request for a tenant.
+type Encoded = fn(&str) -> Vec<u8>;
 
 fn update(tenant: &str) -> tenant::UpdateTenantRequest {
     tenant::UpdateTenantRequest {

@@ -99,7 +99,7 @@ async fn must_be_absent(wire: &Wire, caller: &Person, other: &Person) {
     assert_eq!(told, refusal(wire, path, caller, &absent).await);
 }
 
-/// The bytes of a refusal, which is NOT_FOUND.
+/// The bytes of a refusal, which is `NOT_FOUND`.
 async fn refusal(
     wire: &Wire,
     path: &str,

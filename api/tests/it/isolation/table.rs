@@ -17,19 +17,21 @@ pub(super) enum Answers {
     /// Both with a success of the same length that is random: a challenge.
     AsLong,
     /// The holder of the value has a right to know: a link's token is the secret that the link
-    /// is. An absent one is NOT_FOUND.
+    /// is. An absent one is `NOT_FOUND`.
     Known { foreign: ErrorReason },
 }
 
-/// The table. What it does not name is NOT_FOUND.
+/// The table. What it does not name is `NOT_FOUND`.
 pub(super) fn answers(path: &str, place: &Place) -> Answers {
     let method = path.rsplit_once('/').unwrap().1;
     let field = place.path();
     match (method, field.as_str()) {
         // The sender's own name for a message; it is looked up nowhere.
-        ("Send" | "SendControl", "message_id") => Answers::SameSuccess,
+        ("Send" | "SendControl", "message_id")
         // Unknown ids are no error, and an envelope is acknowledged by its device alone.
-        ("Acknowledge", _) => Answers::SameSuccess,
+        | ("Acknowledge", _)
+        // Explains the default where the recipient is none of the tenant's users.
+        | ("ExplainPrice", "recipient_user_id") => Answers::SameSuccess,
         // An outcome of the response: the envelopes are not those of the current devices. It
         // repeats the id that the caller named.
         ("Send", field) if field.ends_with("device_id") => Answers::SameSuccess,
@@ -48,8 +50,6 @@ pub(super) fn answers(path: &str, place: &Place) -> Answers {
         ("ResolveLink" | "OpenChat", "link_token") => {
             Answers::Known { foreign: ErrorReason::CrossPlatformNotAllowed }
         }
-        // Explains the default where the recipient is none of the tenant's users.
-        ("ExplainPrice", "recipient_user_id") => Answers::SameSuccess,
         _ => Answers::Same(Code::NotFound, ErrorReason::NotFound),
     }
 }

@@ -18,7 +18,7 @@ use crate::wire::{describe, fields_named};
 /// What must come of a spoiled request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Expect {
-    /// INVALID_ARGUMENT with reason INVALID_FIELD, naming this field, and nothing is stored.
+    /// `INVALID_ARGUMENT` with reason `INVALID_FIELD`, naming this field, and nothing is stored.
     Field(String),
     /// Another refusal, with its code and reason.
     Refused(Code, ErrorReason),

@@ -82,7 +82,7 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
     let identity = || Expect::Refused(Code::FailedPrecondition, ErrorReason::IdentityRefused);
     let nobody = || Expect::Refused(Code::Unauthenticated, ErrorReason::Unauthenticated);
     match short_name(place.field()).as_str() {
-        // 65 bytes: an even chance of a bit makes no point of the curve, and this one has been.
+        // A point of the curve or nothing.
         "RegisterFirstDeviceRequest.root_public_key" => {
             OfBytes { noise: field(), cut: field(), flipped: field() }
         }
