@@ -1106,7 +1106,8 @@ pub mod device_service_client {
         }
         /// Registers a user's first device with its root key and manifest, and opens its session.
         ///
-        /// Safe to retry: the same device, certificate and manifest answer again.
+        /// Safe to retry for 15 minutes: the same device, certificate and manifest
+        /// answer again. After that the device opens a session by its own signature.
         /// Fails with USER_HAS_DEVICES, IDENTITY_REFUSED.
         pub async fn register_first_device(
             &mut self,
@@ -1215,7 +1216,8 @@ pub mod device_service_server {
     pub trait DeviceService: std::marker::Send + std::marker::Sync + 'static {
         /// Registers a user's first device with its root key and manifest, and opens its session.
         ///
-        /// Safe to retry: the same device, certificate and manifest answer again.
+        /// Safe to retry for 15 minutes: the same device, certificate and manifest
+        /// answer again. After that the device opens a session by its own signature.
         /// Fails with USER_HAS_DEVICES, IDENTITY_REFUSED.
         async fn register_first_device(
             &self,
@@ -3126,11 +3128,12 @@ pub mod message_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Sends one envelope to one device of the chat's two users, for the repair of
-        /// sessions. Needs membership of the chat but no pass.
+        /// sessions. Needs membership of the chat and no pass in force; only a chat that
+        /// nobody ever had access to refuses with ACCESS_REQUIRED.
         ///
         /// Safe to retry with the same `message_id`.
-        /// Fails with NOT_FOUND (the chat or the device), CHAT_BLOCKED, CHAT_CLOSED,
-        /// QUEUE_FULL, RATE_LIMITED.
+        /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,
+        /// CHAT_CLOSED, QUEUE_FULL, RATE_LIMITED.
         pub async fn send_control(
             &mut self,
             request: impl tonic::IntoRequest<super::SendControlRequest>,
@@ -3273,11 +3276,12 @@ pub mod message_service_server {
             request: tonic::Request<super::SendRequest>,
         ) -> std::result::Result<tonic::Response<super::SendResponse>, tonic::Status>;
         /// Sends one envelope to one device of the chat's two users, for the repair of
-        /// sessions. Needs membership of the chat but no pass.
+        /// sessions. Needs membership of the chat and no pass in force; only a chat that
+        /// nobody ever had access to refuses with ACCESS_REQUIRED.
         ///
         /// Safe to retry with the same `message_id`.
-        /// Fails with NOT_FOUND (the chat or the device), CHAT_BLOCKED, CHAT_CLOSED,
-        /// QUEUE_FULL, RATE_LIMITED.
+        /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,
+        /// CHAT_CLOSED, QUEUE_FULL, RATE_LIMITED.
         async fn send_control(
             &self,
             request: tonic::Request<super::SendControlRequest>,
