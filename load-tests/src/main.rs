@@ -74,8 +74,8 @@ async fn measure_all(
         match outcome.context("out of time").and_then(|figure| unpinned.and(figure)) {
             Ok(figure) => figures.push(figure),
             Err(error) => {
-                progress(&format!("{name:?}"), "failed");
-                failures.push(error.context(format!("{name:?}")));
+                progress(name.name(), "failed");
+                failures.push(error.context(name.name()));
             }
         }
     }

@@ -43,6 +43,17 @@ pub enum FigureName {
     RatchetTurn,
 }
 
+impl FigureName {
+    /// The name, as it stands in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RelayUnary => "relay.unary",
+            Self::PurchaseHot => "purchase.hot",
+            Self::RatchetTurn => "ratchet.turn",
+        }
+    }
+}
+
 /// How to measure.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -99,9 +110,16 @@ fn even_connections(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::{CommandFactory, Parser, ValueEnum};
 
     use super::{Arguments, FigureName};
+
+    #[test]
+    fn a_figure_is_asked_for_by_the_name_that_it_is_reported_under() {
+        for figure in FigureName::value_variants() {
+            assert_eq!(figure.to_possible_value().unwrap().get_name(), figure.name());
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent_and_refuses_what_it_cannot_do() {

@@ -62,6 +62,11 @@ impl PrivatePostgres {
         url(self.port, database)
     }
 
+    /// The server's address without a database, as `PLASMA_TEST_POSTGRES` names one.
+    pub fn server_url(&self) -> String {
+        self.url("").trim_end_matches('/').to_owned()
+    }
+
     /// The address of the database that is always there, from which others are made.
     pub fn base_url(&self) -> String {
         self.url("postgres")

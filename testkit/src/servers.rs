@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::postgres::{PrivatePostgres, Programs};
 use crate::redis::PrivateRedis;
 
-/// Names the address of a PostgreSQL server's `postgres` database.
+/// Names the address of a PostgreSQL server, without a database.
 pub const POSTGRES_VARIABLE: &str = "PLASMA_TEST_POSTGRES";
 /// Names the address of a Redis server.
 pub const REDIS_VARIABLE: &str = "PLASMA_TEST_REDIS";
@@ -35,7 +35,10 @@ impl PostgresServer {
             return Ok(server);
         }
         let server = Arc::new(match std::env::var(POSTGRES_VARIABLE) {
-            Ok(url) => Self { url, programs: Programs::find()?, private: None },
+            Ok(server) => {
+                let url = format!("{}/postgres", server.trim_end_matches('/'));
+                Self { url, programs: Programs::find()?, private: None }
+            }
             Err(_) => Self::private()?,
         });
         shared.0 = Arc::downgrade(&server);

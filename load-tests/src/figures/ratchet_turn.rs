@@ -21,10 +21,10 @@ use uuid::Uuid;
 use super::progress;
 use crate::clock;
 use crate::machine::own_cpu;
-use crate::options::Options;
+use crate::options::{FigureName, Options};
 use crate::report::{Figure, Run};
 
-const NAME: &str = "ratchet.turn";
+const NAME: &str = FigureName::RatchetTurn.name();
 const CONTENT_LENGTH: usize = 1_000;
 const TENANT: Uuid = Uuid::from_u128(1);
 

@@ -15,11 +15,11 @@ use super::progress;
 use crate::enrollment::{Enrolled, USERS_PER_PLATFORM, enroll_users};
 use crate::generator::{BareProtocol, Load, PlasmaProtocol, Protocol};
 use crate::machine::{Cores, Usage};
-use crate::options::Options;
+use crate::options::{FigureName, Options};
 use crate::relay::RelayProcess;
 use crate::report::{Figure, Run};
 
-const NAME: &str = "relay.unary";
+const NAME: &str = FigureName::RelayUnary.name();
 /// Below this the server waited for work, and batches differ from those at saturation.
 const BUSY_MIN: f64 = 0.95;
 /// Windows that may be void before the figure is given up.

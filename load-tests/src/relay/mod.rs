@@ -26,10 +26,15 @@ pub use service::{ACKNOWLEDGE_PATH, RECEIVE_PATH, Relay, SEND_PATH};
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 const PORT_ATTEMPTS: u32 = 5;
 
-/// Serves until the process is ended.
+/// Serves on an address until the process is ended.
 pub async fn serve(listen: SocketAddr) -> Result<()> {
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    serve_on(listener).await
+}
+
+/// Serves on a listener for as long as it is polled.
+pub async fn serve_on(listener: TcpListener) -> Result<()> {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder().add_service(Relay::default()).serve_with_incoming(incoming).await?;
     Ok(())

@@ -35,7 +35,7 @@ async fn main() -> Result<ExitCode> {
     let mut command = Command::new(&program);
     command
         .args(words)
-        .env(POSTGRES_VARIABLE, postgres.base_url())
+        .env(POSTGRES_VARIABLE, postgres.server_url())
         .env(REDIS_VARIABLE, redis.url())
         .stdin(Stdio::null())
         .kill_on_drop(true);

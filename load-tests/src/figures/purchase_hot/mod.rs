@@ -22,10 +22,10 @@ use self::pgbench::PgBench;
 use self::shop::Shop;
 use super::progress;
 use crate::machine::Cores;
-use crate::options::Options;
+use crate::options::{FigureName, Options};
 use crate::report::{Figure, Run};
 
-const NAME: &str = "purchase.hot";
+const NAME: &str = FigureName::PurchaseHot.name();
 /// Callers and `pgbench` clients at a time.
 const CALLERS: usize = 8;
 /// Recipients of the tenant, each with a chat with every payer.

@@ -41,9 +41,6 @@ impl PgBench {
             .replace("{history}", &HISTORY.to_string())
             .replace("{price}", &PRICE.to_string());
         database.query(&fill).await.context("fill the tables")?;
-        for table in ["ledger_postings", "ledger_transactions", "charges", "passes"] {
-            database.query(&format!("VACUUM ANALYZE {table}")).await?;
-        }
         database.query("VACUUM ANALYZE").await?;
         let more: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
             .into_iter()

@@ -1,0 +1,75 @@
+//! The generator against the bare relay, over loopback.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use plasma_load_tests::generator::{BareProtocol, Load};
+use plasma_load_tests::relay;
+use tokio::net::TcpListener;
+use tokio::task::LocalSet;
+
+const WINDOW: Duration = Duration::from_millis(300);
+
+/// A relay that runs until the runtime ends.
+async fn running_relay() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(relay::serve_on(listener));
+    address
+}
+
+#[tokio::test]
+async fn every_message_of_a_load_is_sent_delivered_and_acknowledged_once() {
+    let load = async {
+        let address = running_relay().await;
+        let mut load = Load::start(address, BareProtocol::new(6).unwrap(), 16).await.unwrap();
+        load.run(WINDOW).await.unwrap();
+        let before = load.tally();
+        let after = load.finish().await.unwrap();
+        assert!(before.done > 16, "{before:?}");
+        assert_eq!(after.done, after.delivered);
+        assert_eq!((after.stored, after.repeated), (0, 0));
+        assert!(after.done >= before.done && after.done <= before.done + 16, "{after:?}");
+    };
+    LocalSet::new().run_until(load).await;
+}
+
+#[tokio::test]
+async fn a_second_load_finds_nothing_of_the_first() {
+    let loads = async {
+        let address = running_relay().await;
+        for _ in 0..2 {
+            let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+            load.run(WINDOW).await.unwrap();
+            assert_eq!(load.finish().await.unwrap().repeated, 0);
+        }
+    };
+    LocalSet::new().run_until(loads).await;
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_fails_the_load() {
+    let load = async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // On a thread of its own, whose end closes every connection.
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let server = std::thread::spawn(move || {
+            let listener = listener.into_std().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    _ = relay::serve_on(listener) => {}
+                    _ = ended => {}
+                }
+            });
+        });
+        let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+        load.run(WINDOW).await.unwrap();
+        end.send(()).unwrap();
+        assert!(load.run(Duration::from_secs(20)).await.is_err());
+        server.join().unwrap();
+    };
+    LocalSet::new().run_until(load).await;
+}
