@@ -203,6 +203,11 @@ async fn a_message_written_while_the_service_is_away_is_sent_when_it_is_back() -
     until(&mut bobs, |event| matches!(event, Event::Message(message) if message.text == "hello"))
         .await;
     shows(&bob, chat, &["hello"]).await;
-    assert_eq!(ann.history(chat)?[0].state, MessageState::Sent);
+    // The answer to Ann follows Bob's acknowledgement.
+    let begun = Instant::now();
+    while ann.history(chat)?[0].state != MessageState::Sent {
+        assert!(begun.elapsed() < SOON, "{:?}", ann.history(chat)?[0].state);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     Ok(())
 }
