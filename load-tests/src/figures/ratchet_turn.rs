@@ -55,7 +55,7 @@ fn micros_each(turns: u32, mut turn: impl FnMut() -> Result<()>) -> Result<f64> 
     for _ in 0..turns {
         turn()?;
     }
-    Ok((own_cpu() - before).as_secs_f64() * 1e6 / f64::from(turns))
+    Ok(own_cpu().saturating_sub(before).as_secs_f64() * 1e6 / f64::from(turns))
 }
 
 /// What a turn cannot do without: the receiver's agreement with the sender's new key, a new key of
