@@ -12,8 +12,8 @@ const WINDOW: Duration = Duration::from_millis(300);
 
 /// A relay that runs until the runtime ends.
 async fn running_relay() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free loopback port");
+    let address = listener.local_addr().expect("the address of a bound port");
     tokio::spawn(relay::serve_on(listener));
     address
 }
