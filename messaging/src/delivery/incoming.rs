@@ -1,13 +1,16 @@
 //! What other nodes say, and what ends streams.
 
+use std::sync::Arc;
+
 use plasma_kit::Failure;
 use plasma_kit::bus::BusEvent;
 use plasma_kit::events::{self, Event, Subject};
+use plasma_proto::messaging::v1::{Resume, ResumeReason, receive_response};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::connection::Origin;
+use super::connection::{Connection, Origin};
 use super::parcel::{self, DeviceKey, Notice, Parcel};
 use super::stream;
 use super::waiters::Answer;
@@ -81,7 +84,7 @@ fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: 
     }
 }
 
-/// Ends the streams of what is revoked.
+/// Ends the streams of what is revoked, and has those of an account with news opened again.
 pub(super) async fn end_revoked(
     delivery: Delivery,
     received: broadcast::Receiver<Event>,
@@ -89,6 +92,9 @@ pub(super) async fn end_revoked(
 ) {
     events::for_each(received, stop, |event| {
         let hub = &delivery.inner.hub;
+        if let Event::AccountNotice(tenant, user) = event {
+            hub.of(tenant, Some(user)).into_iter().for_each(give_notice);
+        }
         let Event::Revoked { tenant, subject } = event else {
             return;
         };
@@ -109,4 +115,13 @@ pub(super) async fn end_revoked(
         }
     })
     .await;
+}
+
+/// Has a device open its stream again: the next hello has the news.
+fn give_notice(connection: Arc<Connection>) {
+    tokio::spawn(async move {
+        let reason = ResumeReason::AccountNotice.into();
+        connection.tell(receive_response::Event::Resume(Resume { reason })).await;
+        connection.end(None);
+    });
 }

@@ -1,19 +1,27 @@
 //! The gRPC services: one file for each RPC.
 
+mod account_change;
 mod chat_change;
 mod chat_service;
 mod contract;
+mod device_linking_service;
 mod device_service;
 mod key_service;
 mod link_service;
 mod link_target;
+mod linking_side;
 mod message_service;
+mod own_user;
 mod refusals;
+mod registration;
+mod resign_manifest;
 mod session_service;
 
 mod acknowledge;
 mod add_device;
+mod await_linking_message;
 mod block_chat;
+mod cancel_account_reset;
 mod close_chat;
 mod count_prekeys;
 mod create_challenge;
@@ -22,24 +30,36 @@ mod create_session;
 mod exchange_token;
 mod get_account;
 mod get_chat;
+mod get_recovery_kit;
 mod list_chats;
 mod list_links;
 mod open_chat;
+mod post_linking_message;
 mod publish_prekeys;
 mod pull;
 mod receive;
 mod register_first_device;
+mod renew_manifest;
+mod request_account_reset;
+mod reset_account;
 mod resolve_link;
+mod revoke_device;
 mod revoke_link;
 mod send;
 mod send_control;
+mod set_recovery_kit;
 mod sign_out;
+mod start_generation;
+mod start_linking;
 mod take_prekey_bundles;
 mod unblock_chat;
 
 pub use chat_service::ChatService;
+pub use device_linking_service::DeviceLinkingService;
 pub use device_service::DeviceService;
 pub use key_service::KeyService;
 pub use link_service::LinkService;
 pub use message_service::MessageService;
 pub use session_service::SessionService;
+
+pub(crate) use contract::account_reset;

@@ -19,6 +19,8 @@ pub(super) async fn handle(
     let wait = request.wait.as_ref().map_or(Duration::ZERO, convert::span);
     let key = (device.tenant, device.device);
     let (parcels, has_more) = messaging.delivery.pull(key, size, wait).await?;
+    // After the wait: a device that was removed meanwhile is told so.
+    let pending_reset = messaging.delivery.pending_reset(key).await?;
     let envelopes = parcels.iter().map(Parcel::to_proto).collect();
-    Ok(pb::PullResponse { envelopes, has_more, pending_reset: None })
+    Ok(pb::PullResponse { envelopes, has_more, pending_reset })
 }
