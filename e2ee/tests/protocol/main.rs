@@ -4,11 +4,21 @@
 #[cfg(test)]
 mod conversation;
 #[cfg(test)]
+mod disclosure;
+#[cfg(test)]
+mod linking;
+#[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod retry;
 #[cfg(test)]
 mod secrecy;
 #[cfg(test)]
 mod specification;
+#[cfg(test)]
+mod structures;
 #[cfg(test)]
 mod tampering;
 #[cfg(test)]

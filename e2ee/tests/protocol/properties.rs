@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use crate::world::{Device, commitment};
-use plasma_e2ee::{DecryptError, SessionRecord};
+use crate::world::{Device, commitment, rng};
+use plasma_e2ee::{
+    DecryptError, Disclosure, LinkingApprover, RecoveryKey, RetryRequest, SessionRecord,
+};
 use proptest::prelude::*;
 
 static ALICE: LazyLock<Device> = LazyLock::new(|| Device::founder(1, 2));
@@ -197,7 +199,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_without_a_panic(
         mut bytes in prop::collection::vec(any::<u8>(), 0..2_000),
-        kind in 0x0f_u8..0x13,
+        kind in 0x0f_u8..0x15,
     ) {
         let prefix = [kind, 1, 1, 0];
         let length = prefix.len().min(bytes.len());
@@ -206,5 +208,19 @@ proptest! {
         let malformed = matches!(result, Err(DecryptError::MalformedEnvelope(_)));
         prop_assert!(malformed, "{:?}", result);
         prop_assert!(SessionRecord::from_bytes(&bytes).is_err());
+        prop_assert!(RetryRequest::from_bytes(&bytes).is_err());
+        prop_assert!(Disclosure::from_bytes(&bytes).is_err());
+    }
+
+    #[test]
+    fn arbitrary_text_is_no_code_and_no_key(text in "\\PC{0,200}") {
+        let (user, account) = (ALICE.account.user_address(), ALICE.account.fingerprint());
+        for text in [&text, &format!("plasma-link:1:{text}")] {
+            let scanned = LinkingApprover::scan(text, user, account, &mut rng(1));
+            prop_assert!(scanned.is_err());
+        }
+        let coded = format!("plasma-recovery:1:{text}");
+        prop_assert!(RecoveryKey::from_words(&text).is_err());
+        prop_assert!(RecoveryKey::from_qr_text(&coded).is_err());
     }
 }

@@ -15,21 +15,21 @@ use sha2::{Digest, Sha256};
 
 use crate::world::Device;
 
-fn lp(part: &[u8]) -> Vec<u8> {
+pub fn lp(part: &[u8]) -> Vec<u8> {
     let length = u32::try_from(part.len()).unwrap();
     [&length.to_be_bytes(), part].concat()
 }
 
-fn input(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+pub fn input(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     let parts: Vec<u8> = parts.iter().flat_map(|part| lp(part)).collect();
     [label.as_bytes(), &parts].concat()
 }
 
-fn hash(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+pub fn hash(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     Sha256::digest(input(label, parts)).to_vec()
 }
 
-fn hkdf(salt: &[u8], key: &[u8], label: &str, context: &[u8], length: usize) -> Vec<u8> {
+pub fn hkdf(salt: &[u8], key: &[u8], label: &str, context: &[u8], length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
     let info = [label.as_bytes(), context].concat();
     Hkdf::<Sha256>::new(Some(salt), key).expand(&info, &mut out).unwrap();
@@ -45,13 +45,13 @@ fn hmac(key: &[u8], byte: u8) -> Vec<u8> {
         .to_vec()
 }
 
-fn dh(private: &[u8], public: &[u8]) -> Vec<u8> {
+pub fn dh(private: &[u8], public: &[u8]) -> Vec<u8> {
     let public = PublicKey::from_sec1_bytes(public).unwrap();
     let shared = SecretKey::from_slice(private).unwrap().diffie_hellman(&public);
     shared.raw_secret_bytes().to_vec()
 }
 
-fn verify(key: &[u8], label: &str, parts: &[&[u8]], signature: &[u8]) {
+pub fn verify(key: &[u8], label: &str, parts: &[&[u8]], signature: &[u8]) {
     let signature = Signature::from_slice(signature).unwrap();
     let key = VerifyingKey::from_sec1_bytes(key).unwrap();
     key.verify(&input(label, parts), &signature).unwrap();
