@@ -109,9 +109,11 @@ mod cipher;
 mod device_keys;
 mod error;
 mod exchange;
+mod extension;
 mod handshake;
 mod header;
 mod kdf;
+mod kem;
 mod padding;
 mod participant;
 mod prekey;
@@ -138,5 +140,6 @@ pub use prekey::{
     PrekeyBatch, PrekeyIds, PrivatePrekey,
 };
 pub use rand_core;
+pub use ratchet::{PQ_STEP_MESSAGES, PQ_STEP_SECONDS};
 pub use root_key::RootKey;
 pub use session::{MAX_UNCONFIRMED_SECONDS, SessionRecord};

@@ -116,7 +116,7 @@ pub fn decrypt(
         replay_marker: None,
     };
     if let Some(session) = record.session(header.session_id) {
-        decrypted.content = continue_session(session.id, record, &incoming)?;
+        decrypted.content = continue_session(session.id, record, &incoming, now)?;
         return Ok(decrypted);
     }
     let initiation = envelope.initiation.as_ref().ok_or(DecryptError::UnknownSession)?;
@@ -173,6 +173,7 @@ fn continue_session(
     id: SessionId,
     record: &mut SessionRecord,
     incoming: &Incoming<'_>,
+    now: u64,
 ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
     let session = record.session(id).ok_or(DecryptError::UnknownSession)?;
     let (body, change) = session.ratchet.open(incoming.header(), incoming.sealed())?;
@@ -181,7 +182,7 @@ fn continue_session(
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
     let promote = !initiation || record.yields_to(id);
     record.update(id, promote, |session| {
-        session.ratchet.apply(change);
+        session.ratchet.apply(change, now);
         session.pending = None;
     });
     Ok(content)
@@ -209,12 +210,12 @@ fn accept(
         return Err(DecryptError::BadCommitment);
     }
     let signed = prekeys.signed.agreement_key().ok_or(DecryptError::ExpiredKeys)?;
-    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone());
+    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone(), now);
     let (body, change) = ratchet.open(header, incoming.sealed())?;
     let (signature, padded) = split_signature(&body)?;
     handshake::verify(initiator.certificate, &agreed.transcript, signature)?;
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
-    ratchet.apply(change);
+    ratchet.apply(change, now);
     record.insert_accepted(Session {
         id: agreed.session_id,
         created: now,

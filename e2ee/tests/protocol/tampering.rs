@@ -144,7 +144,9 @@ fn what_is_not_an_envelope_is_malformed() {
         let error = decrypt(&mut record, &local, &keys, &alice.account, bytes, NOW).unwrap_err();
         assert_eq!(error.reason(), "MALFORMED_ENVELOPE");
     }
-    for header in [[0x10, 2, 1, 0], [0x11, 1, 2, 0], [0x10, 1, 1, 1]] {
+    for header in
+        [[0x10, 2, 1, 0], [0x11, 1, 2, 0], [0x10, 1, 1, 3], [0x10, 1, 1, 4], [0x11, 1, 1, 1]]
+    {
         assert_eq!(peek(&header).unwrap_err(), DecryptError::UnsupportedVersion);
     }
 }

@@ -28,6 +28,7 @@ pub struct Device {
     pub one_time_ec: Vec<u32>,
     pub one_time_kem: Vec<u32>,
     pub seed: u64,
+    pub now: u64,
 }
 
 pub fn rng(seed: u64) -> ChaCha20Rng {
@@ -98,6 +99,7 @@ impl Device {
             one_time_ec: ids.clone(),
             one_time_kem: ids,
             seed,
+            now: NOW,
         }
     }
 
@@ -139,11 +141,11 @@ impl Device {
         let local = LocalDevice::new(&self.keys, &self.account).unwrap();
         let account = peer.account.clone();
         let remote = RemoteDevice::new(&account, peer.address().device).unwrap();
-        if record.needs_initiation(NOW) {
+        if record.needs_initiation(self.now) {
             let bundle = peer.bundle();
-            initiate(&mut record, &local, &remote, &bundle, &mut rng, NOW).unwrap();
+            initiate(&mut record, &local, &remote, &bundle, &mut rng, self.now).unwrap();
         }
-        let envelope = encrypt(&mut record, &local, &remote, content, &mut rng, NOW).unwrap();
+        let envelope = encrypt(&mut record, &local, &remote, content, &mut rng, self.now).unwrap();
         self.records.insert(peer.address(), record);
         envelope
     }
@@ -179,7 +181,7 @@ impl Device {
         let mut record = self.record(peer);
         let before = record.to_bytes();
         let local = LocalDevice::new(&self.keys, &self.account).unwrap();
-        let result = decrypt(&mut record, &local, &keys, account, envelope, NOW);
+        let result = decrypt(&mut record, &local, &keys, account, envelope, self.now);
         match &result {
             Ok(decrypted) => {
                 self.records.insert(peer, record);
