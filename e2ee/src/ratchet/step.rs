@@ -107,3 +107,35 @@ impl Carried {
 fn mix(shared: Secret, key: &KemKey, ciphertext: &Ciphertext) -> PqSecret {
     PqSecret { shared, step: labelled_hash(PQ_STEP_LABEL, &[key.as_bytes(), ciphertext]) }
 }
+
+#[cfg(test)]
+mod tests {
+    use chacha20::ChaCha20Rng;
+    use chacha20::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_printed_of_a_step_is_secret() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let pace = Pace { messages: PQ_STEP_MESSAGES, since: 0 };
+        let (offer, _) = Carried::decide(None, pace, &mut rng, 0);
+        let Some(Extension::Key(key)) = offer.extension() else { panic!("no key was offered") };
+        let (answer, mixed) = Carried::decide(Some(&key), pace, &mut rng, 0);
+        let (decapsulated, _) = offer.answer(answer.extension().as_ref()).unwrap();
+        let (mixed, decapsulated) = (mixed.unwrap(), decapsulated.unwrap());
+        assert_eq!(mixed.shared.expose(), decapsulated.shared.expose());
+        assert_eq!(mixed.step, decapsulated.step);
+
+        let Carried::Key { seed, .. } = &offer else { panic!("no seed is kept") };
+        let mut secret = mixed.shared.expose().to_vec();
+        seed.write(&mut secret);
+        let printed = format!("{offer:?} {answer:?} {mixed:?} {seed:?} {key:?} {pace:?}");
+        for window in secret.windows(4) {
+            for list in [format!("{window:?}"), format!("{window:02x?}")] {
+                assert!(!printed.contains(&list[1..list.len() - 1]), "{list}");
+            }
+        }
+        assert!(format!("{offer:?}").starts_with("Key { seed: KemSeed(..), key: KemKey(["));
+    }
+}

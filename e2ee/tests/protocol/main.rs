@@ -4,6 +4,16 @@
 #[cfg(test)]
 mod conversation;
 #[cfg(test)]
+mod healing;
+#[cfg(test)]
+mod pq_ledger;
+#[cfg(test)]
+mod pq_properties;
+#[cfg(test)]
+mod pq_specification;
+#[cfg(test)]
+mod pq_step;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod secrecy;
