@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 
 use chacha20::ChaCha20Rng;
-use plasma_e2ee::PQ_STEP_SECONDS;
 use plasma_e2ee::rand_core::{Rng, TryCryptoRng, TryRng};
+use plasma_e2ee::{PQ_STEP_SECONDS, SessionRecord};
 
 use crate::specification::{hkdf, hmac};
 use crate::world::{Device, header_length, rng};
@@ -165,6 +165,19 @@ impl TryRng for Split {
 
 impl TryCryptoRng for Split {}
 
+fn carried_by(envelope: &[u8]) -> &[u8] {
+    &envelope[253..header_length(envelope)]
+}
+
+/// Whatever the wire shows the thief puts into its copy: of a step it lacks only the secret.
+fn take_over(thief: &mut Device, peer: &Device, own: &[u8], genuine: &[u8]) {
+    let mut stored = thief.record(peer.address()).to_bytes().to_vec();
+    if let Some(at) = stored.windows(own.len().max(1)).position(|window| window == own) {
+        stored[at..at + own.len()].copy_from_slice(genuine);
+    }
+    thief.records.insert(peer.address(), SessionRecord::from_bytes(&stored).unwrap());
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Offers {
     Nobody,
@@ -201,6 +214,7 @@ fn with_every_ratchet_key(offers: Offers, thiefs_rest: u64) -> (Vec<bool>, Vec<[
             thief.send_with(&mut alice.clone(), b"back", &mut Split::new(round, thiefs_rest));
         if *reads.last().unwrap() {
             assert_eq!(mirrored[164..229], back[164..229], "the thief lacks the ratchet key");
+            take_over(&mut thief, &alice, carried_by(&mirrored), carried_by(&back));
         }
         assert_eq!(alice.receive(&bob, &back).unwrap(), b"back");
         carried.push([there[3], back[3]]);
