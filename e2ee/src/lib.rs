@@ -140,9 +140,11 @@ mod device_keys;
 mod disclosure;
 mod error;
 mod exchange;
+mod extension;
 mod handshake;
 mod header;
 mod kdf;
+mod kem;
 mod linking;
 mod padding;
 mod participant;
@@ -177,6 +179,7 @@ pub use prekey::{
     PrekeyBatch, PrekeyIds, PrivatePrekey,
 };
 pub use rand_core;
+pub use ratchet::{PQ_STEP_MESSAGES, PQ_STEP_SECONDS};
 pub use recovery::{RecoveryError, RecoveryKey};
 pub use retry::{RetryError, RetryRequest, envelope_hash, is_retry_request};
 pub use root_key::RootKey;

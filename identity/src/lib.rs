@@ -36,7 +36,9 @@ pub use encoding::DecodeError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use keys::{AgreementPublicKey, RootPublicKey, SigningPublicKey};
 pub use manifest::{Manifest, ManifestHash, ManifestStatement};
-pub use prekey::{PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey};
+pub use prekey::{
+    KEM_KEY_LENGTH, PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey, check_kem_key,
+};
 pub use recovery_kit::{RecoveryKit, RecoveryKitError, RecoveryKitHeader};
 pub use safety_number::{SafetyComparison, SafetyMismatch, SafetyNumber, SafetyNumberError};
 pub use session_challenge::session_challenge;
