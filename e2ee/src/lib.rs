@@ -115,6 +115,7 @@ mod kdf;
 mod padding;
 mod participant;
 mod prekey;
+mod primitives;
 mod ratchet;
 mod root_key;
 mod secret;

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use ml_kem::kem::{Decapsulate, KeyExport};
-use ml_kem::ml_kem_768::{Ciphertext, DecapsulationKey};
+use ml_kem::ml_kem_768::Ciphertext;
 use plasma_identity::encoding::{DecodeError, Reader, length_prefix};
 use plasma_identity::{MAX_LATENCY_SECONDS, PrekeyRole, PrekeyStatement, SignedPrekey};
 use rand_core::CryptoRng;
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::agreement::AgreementKey;
 use crate::device_keys::DeviceKeys;
 use crate::error::StateError;
+use crate::primitives::{self, SEED_LENGTH};
 use crate::secret::Secret;
 use crate::state::{StateType, VERSION};
 
@@ -23,8 +23,6 @@ pub const ONE_TIME_KEM_PREKEYS: u32 = 20;
 pub const PREKEY_ROTATION_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// How long others start sessions with a signed or last-resort prekey, in seconds (45 days).
 pub const PREKEY_LIFETIME_SECONDS: u64 = MAX_LATENCY_SECONDS;
-
-const SEED_LENGTH: usize = 64;
 
 #[derive(Clone)]
 enum PrivateHalf {
@@ -53,7 +51,7 @@ impl PrivatePrekey {
         let (private, key) = if role.is_kem() {
             let mut seed = Zeroizing::new([0; SEED_LENGTH]);
             rng.fill_bytes(seed.as_mut_slice());
-            let public = decapsulation_key(&seed).encapsulation_key().to_bytes();
+            let public = primitives::encapsulation_key(&seed);
             (PrivateHalf::Kem(seed), public.to_vec())
         } else {
             let key = AgreementKey::generate(rng);
@@ -98,9 +96,7 @@ impl PrivatePrekey {
     pub(crate) fn decapsulate(&self, ciphertext: &Ciphertext) -> Option<Secret> {
         match &self.private {
             PrivateHalf::Ec(_) => None,
-            PrivateHalf::Kem(seed) => {
-                Some(Secret::new(decapsulation_key(seed).decapsulate(ciphertext).into()))
-            }
+            PrivateHalf::Kem(seed) => Some(primitives::decapsulate(seed, ciphertext)),
         }
     }
 
@@ -124,7 +120,7 @@ impl PrivatePrekey {
         let public = SignedPrekey::from_bytes(reader.length_prefixed()?)?;
         let (private, key) = if public.role().is_kem() {
             let seed = Zeroizing::new(reader.array()?);
-            let key = decapsulation_key(&seed).encapsulation_key().to_bytes().to_vec();
+            let key = primitives::encapsulation_key(&seed).to_vec();
             (PrivateHalf::Kem(seed), key)
         } else {
             let private = AgreementKey::read(&mut reader)?;
@@ -137,10 +133,6 @@ impl PrivatePrekey {
         }
         Ok(Self { public, private })
     }
-}
-
-fn decapsulation_key(seed: &[u8; SEED_LENGTH]) -> DecapsulationKey {
-    DecapsulationKey::from_seed((*seed).into())
 }
 
 impl fmt::Debug for PrivatePrekey {

@@ -2,10 +2,7 @@
 
 use core::fmt;
 
-use p256::ecdsa::SigningKey;
-use p256::ecdsa::signature::Signer as _;
-use p256::elliptic_curve::Generate;
-use plasma_identity::encoding::{DecodeError, Reader};
+use plasma_identity::encoding::Reader;
 use plasma_identity::{
     CertificateRequest, CertificateTerms, DeviceCertificate, Fingerprint, Issuer,
     MANIFEST_LIFETIME_SECONDS, Manifest, ManifestHash, ManifestStatement, RootPublicKey, Signature,
@@ -15,23 +12,24 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use crate::error::{ApproveError, StateError};
+use crate::primitives::{PRIVATE_LENGTH, PrivateSigning};
 use crate::state::{StateType, VERSION};
 
 /// The root key of an account.
 #[derive(Clone)]
 pub struct RootKey {
-    key: SigningKey,
+    key: PrivateSigning,
 }
 
 impl RootKey {
     /// Generates a root key.
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self { key: SigningKey::generate_from_rng(rng) }
+        Self { key: PrivateSigning::generate(rng) }
     }
 
     /// Returns the public half.
     pub fn public(&self) -> RootPublicKey {
-        p256::PublicKey::from(self.key.verifying_key()).into()
+        self.key.public()
     }
 
     /// Computes the fingerprint of the account that this key founds for `user`.
@@ -95,7 +93,7 @@ impl RootKey {
     /// Encodes the private key, to be sealed by the caller.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(vec![StateType::RootKey as u8, VERSION]);
-        out.extend_from_slice(&Zeroizing::new(<[u8; 32]>::from(self.key.to_bytes()))[..]);
+        out.extend_from_slice(&self.key.to_bytes()[..]);
         out
     }
 
@@ -103,8 +101,7 @@ impl RootKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(bytes);
         reader.prefix(StateType::RootKey as u8, VERSION)?;
-        let key = SigningKey::from_slice(reader.slice(32)?)
-            .map_err(|_| DecodeError::InvalidField("private key"))?;
+        let key = PrivateSigning::from_bytes(reader.slice(PRIVATE_LENGTH)?)?;
         reader.finish()?;
         Ok(Self { key })
     }
@@ -112,8 +109,7 @@ impl RootKey {
 
 impl Signer for RootKey {
     fn sign(&self, message: &[u8]) -> Signature {
-        let signature: p256::ecdsa::Signature = self.key.sign(message);
-        signature.into()
+        self.key.sign(message)
     }
 }
 

@@ -17,6 +17,7 @@ mod fingerprint;
 mod keys;
 mod manifest;
 mod prekey;
+mod primitives;
 mod session_challenge;
 mod signature;
 
@@ -32,6 +33,8 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use keys::{AgreementPublicKey, RootPublicKey, SigningPublicKey};
 pub use manifest::{Manifest, ManifestHash, ManifestStatement};
 pub use prekey::{PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey};
+#[cfg(plasma_toy_primitives)]
+pub use primitives::toy;
 pub use session_challenge::session_challenge;
 pub use signature::{InvalidSignature, Signature, Signer};
 

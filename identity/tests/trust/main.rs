@@ -5,3 +5,5 @@
 mod arbitrary;
 #[cfg(test)]
 mod chain;
+#[cfg(test)]
+mod toys;
