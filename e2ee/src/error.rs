@@ -167,6 +167,26 @@ impl DecryptError {
             Self::ReplayedInitiation => "REPLAYED_INITIATION",
         }
     }
+
+    /// Tells whether the two sides may have lost each other, so that a [`crate::RetryRequest`]
+    /// helps: the sender starts a new session and sends the message again.
+    ///
+    /// Not so where the envelope itself is at fault (malformed, changed, misdirected, badly signed),
+    /// where the message is here already, and where an account must be brought up to date first.
+    /// An initiation seen before is here already too, unless this side has lost the session since:
+    /// then it is what a lost one-time key is where one was used.
+    pub fn is_repairable(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownSession
+                | Self::TooFarAhead
+                | Self::OutOfTurn
+                | Self::BadCommitment
+                | Self::MissingPrekey
+                | Self::ExpiredKeys
+                | Self::ReplayedInitiation
+        )
+    }
 }
 
 impl From<DecodeError> for DecryptError {

@@ -1,4 +1,4 @@
-//! Key derivation: every label of the protocol's secret half, and nothing but HKDF and HMAC.
+//! Key derivation: every label of sessions, and nothing but HKDF and HMAC.
 //!
 //! HKDF is used only as the combined extract-and-expand that `WebCrypto` offers.
 
@@ -19,7 +19,7 @@ const RATCHET_LABEL: &str = "Plasma/v1/ratchet";
 const MESSAGE_LABEL: &str = "Plasma/v1/message";
 
 /// Derives `N` bytes: HKDF-SHA-256 with `info = label ‖ context`.
-fn derive<const N: usize>(
+pub(crate) fn derive<const N: usize>(
     salt: &[u8],
     input: &[u8],
     label: &str,

@@ -102,21 +102,27 @@
 //! (a challenge of the service) goes through [`plasma_identity::encoding::labelled`] with a label
 //! of its own, so that it can stand for nothing else.
 
+mod aead;
 mod agreement;
 mod approval;
 mod bundle;
 mod cipher;
+mod code;
 mod device_keys;
+mod disclosure;
 mod error;
 mod exchange;
 mod handshake;
 mod header;
 mod kdf;
+mod linking;
 mod padding;
 mod participant;
 mod prekey;
 mod primitives;
 mod ratchet;
+mod recovery;
+mod retry;
 mod root_key;
 mod secret;
 mod session;
@@ -124,6 +130,7 @@ mod state;
 
 pub use bundle::PrekeyBundle;
 pub use device_keys::DeviceKeys;
+pub use disclosure::{Disclosure, open_disclosed};
 pub use error::{
     ApproveError, DecryptError, EncryptError, InitiateError, ParticipantError, StateError,
 };
@@ -132,6 +139,10 @@ pub use exchange::{
 };
 pub use handshake::ReplayMarker;
 pub use header::{MAX_ENVELOPE_LENGTH, ManifestView, SessionId};
+pub use linking::{
+    DeviceChannel, Grant, LinkingApprover, LinkingDevice, LinkingError, LinkingRequest,
+    MAX_GRANT_LENGTH,
+};
 pub use padding::{MAX_CONTENT_LENGTH, padded_length};
 pub use participant::{LocalDevice, RemoteDevice};
 pub use prekey::{
@@ -139,5 +150,7 @@ pub use prekey::{
     PrekeyBatch, PrekeyIds, PrivatePrekey,
 };
 pub use rand_core;
+pub use recovery::{RecoveryError, RecoveryKey};
+pub use retry::{RetryError, RetryRequest, envelope_hash, is_retry_request};
 pub use root_key::RootKey;
 pub use session::{MAX_UNCONFIRMED_SECONDS, SessionRecord};

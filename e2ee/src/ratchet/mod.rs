@@ -9,12 +9,11 @@ mod stored;
 
 use plasma_identity::AgreementPublicKey;
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use self::receiving::ReceivingChain;
 use self::receiving::{MAX_RECEIVING_CHAINS, MAX_SKIPPED_KEYS};
 use crate::agreement::AgreementKey;
-use crate::cipher::Sealed;
+use crate::cipher::{Opened, Sealed};
 use crate::error::{DecryptError, EncryptError};
 use crate::header::{Header, SessionId};
 use crate::kdf;
@@ -130,6 +129,14 @@ impl Ratchet {
         }
     }
 
+    /// Returns this side's ratchet key, if it is the newest and something was sent with it.
+    pub(crate) fn sending_key(&self) -> Option<&AgreementPublicKey> {
+        match &self.turn {
+            Turn::Ours { key, chain: Some(_), .. } => Some(key.public()),
+            Turn::Ours { chain: None, .. } | Turn::Theirs { .. } => None,
+        }
+    }
+
     /// Makes a sent message count.
     pub(crate) fn commit(&mut self, step: SendingStep) {
         self.root = step.root;
@@ -141,7 +148,7 @@ impl Ratchet {
         &self,
         header: &Header,
         sealed: Sealed<'_>,
-    ) -> Result<(Zeroizing<Vec<u8>>, Change), DecryptError> {
+    ) -> Result<(Opened, Change), DecryptError> {
         let known = self.receiving.iter().position(|chain| chain.remote == header.ratchet_key);
         match known {
             Some(index) => self.open_known(index, header, sealed),
@@ -154,27 +161,27 @@ impl Ratchet {
         index: usize,
         header: &Header,
         sealed: Sealed<'_>,
-    ) -> Result<(Zeroizing<Vec<u8>>, Change), DecryptError> {
+    ) -> Result<(Opened, Change), DecryptError> {
         let chain = &self.receiving[index];
         if header.number < chain.number {
             let position = chain.position(header.number).ok_or(DecryptError::Duplicate)?;
-            let body = sealed.open(&chain.skipped[position].1)?;
-            return Ok((body, Change::Used { chain: index, position }));
+            let opened = sealed.open(&chain.skipped[position].1)?;
+            return Ok((opened, Change::Used { chain: index, position }));
         }
         // A closed chain ends where the peer said that it does.
         let key = chain.key.as_ref().ok_or(DecryptError::TooFarAhead)?;
         let ahead = receiving::advance(key, chain.number, header.number)?;
-        let body = sealed.open(&ahead.message_key)?;
+        let opened = sealed.open(&ahead.message_key)?;
         let change =
             Change::Moved { skipped: ahead.skipped, next: ahead.next, number: ahead.number };
-        Ok((body, change))
+        Ok((opened, change))
     }
 
     fn open_turned(
         &self,
         header: &Header,
         sealed: Sealed<'_>,
-    ) -> Result<(Zeroizing<Vec<u8>>, Change), DecryptError> {
+    ) -> Result<(Opened, Change), DecryptError> {
         let Turn::Ours { key, .. } = &self.turn else {
             return Err(DecryptError::OutOfTurn);
         };
@@ -185,14 +192,14 @@ impl Ratchet {
         let agreement = key.agree(&header.ratchet_key);
         let (root, chain) = kdf::turn(&self.root, &agreement, &self.session_id.0);
         let ahead = receiving::advance(&chain, 0, header.number)?;
-        let body = sealed.open(&ahead.message_key)?;
+        let message = sealed.open(&ahead.message_key)?;
         let opened = ReceivingChain {
             remote: header.ratchet_key,
             key: Some(ahead.next),
             number: ahead.number,
             skipped: ahead.skipped,
         };
-        Ok((body, Change::Turned { closing, root, opened: Box::new(opened) }))
+        Ok((message, Change::Turned { closing, root, opened: Box::new(opened) }))
     }
 
     /// Makes a received message count.
