@@ -22,6 +22,16 @@ pub struct Net {
     pub chats: Vec<[UserNo; 2]>,
     pub rng: ChaCha20Rng,
     pub now: u64,
+    /// Whether what happens is printed.
+    pub told: bool,
+}
+
+impl Net {
+    pub fn tell(&self, what: impl FnOnce() -> String) {
+        if self.told {
+            println!("  {}", what());
+        }
+    }
 }
 
 /// A sent message, kept so that it can be sent again.

@@ -16,8 +16,8 @@ const EXCHANGES_MAX: u64 = 10;
 const DELIVERIES_MAX: u64 = 50_000;
 
 /// Plays a history to its end and checks that everything converges.
-pub fn play(history: &History) -> Counts {
-    let mut world = World::begin(history);
+pub fn play(history: &History, told: bool) -> Counts {
+    let mut world = World::begin(history, told);
     let mut devices_max = world.active().len();
     for step in &history.steps {
         world.step(step);
@@ -46,12 +46,8 @@ fn heal(world: &mut World) -> u64 {
         let all = exchange > 1 && world.net.oracle.debts().is_empty();
         for (device, chat) in senders(world, all, exchange) {
             world.send(device, chat, false);
-            if all {
-                continue;
-            }
             settle(world);
         }
-        settle(world);
         let clean = world.net.oracle.counts.requests == repairs;
         if all && clean && world.net.oracle.debts().is_empty() && disagreement(world).is_none() {
             return exchange;

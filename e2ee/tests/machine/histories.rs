@@ -26,7 +26,7 @@ fn run(count: u64, threads: u64) {
     let worker = |first: u64| {
         let mut total = Counts::default();
         for seed in (seed + first..seed + count).step_by(usize::try_from(threads).unwrap()) {
-            match attempt(&History::draw(seed)) {
+            match attempt(&History::draw(seed), false) {
                 Ok(counts) => total.add(&counts),
                 Err(failure) => return Err((seed, failure)),
             }
@@ -50,7 +50,11 @@ fn run(count: u64, threads: u64) {
 
 fn report(seed: u64, failure: String) {
     let (history, failure) = shrink(History::draw(seed), failure);
-    println!("{failure}\n\nPLASMA_SEED={seed} PLASMA_HISTORIES=1 fails; shortened: {history:#?}");
+    println!("{failure}\n\nPLASMA_SEED={seed} PLASMA_HISTORIES=1 fails; the shortened history:");
+    println!("people {:?}, chats {:?}", history.people, history.chats);
+    history.steps.iter().for_each(|step| println!("{step:?}"));
+    println!("what happens in it:");
+    let _ = attempt(&history, true);
     panic!("the history of seed {seed} fails: {failure}");
 }
 
@@ -68,7 +72,7 @@ impl Counts {
         self.requests += other.requests;
         self.resent += other.resent;
         self.given_up += other.given_up;
-        self.limited += other.limited;
+        self.exhausted += other.exhausted;
         for (reason, times) in &other.reasons {
             *self.reasons.entry(reason).or_default() += times;
         }

@@ -94,14 +94,14 @@ impl History {
     /// Draws the history of a seed.
     pub fn draw(seed: u64) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
-        let people: Vec<_> = (0..2 + below(&mut rng, 3)).map(|_| 1 + below(&mut rng, 3)).collect();
+        let people: Vec<_> = (0..2 + below(&mut rng, 3)).map(|_| 1 + below(&mut rng, 4)).collect();
         let mut chats = Vec::new();
         for second in 1..people.len() {
             let partner = below(&mut rng, second);
             let others = (0..second).filter(|first| *first == partner || rng.next_u32() % 3 == 0);
             chats.extend(others.map(|first| [first, second]));
         }
-        let steps = (0..20 + below(&mut rng, 61)).map(|_| step(&mut rng)).collect();
+        let steps = (0..20 + below(&mut rng, 101)).map(|_| step(&mut rng)).collect();
         Self { seed, people, chats, steps }
     }
 }

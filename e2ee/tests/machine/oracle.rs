@@ -4,8 +4,9 @@
 //!   there or the device is revoked.
 //! - A device that goes back to a copy has the screen of that copy again. What it had acknowledged
 //!   since is not owed to it again; what still waited for it is.
-//! - A message that can no longer be repaired is not owed: its sender is revoked or has lost its
-//!   log, or the service has lost it.
+//! - A message is not owed any more when the service lost it, when it would have to be sent again
+//!   and its sender is revoked, when its sender went back to a copy without it in the log, or when
+//!   the pair went back twice and the three times that it is sent again are used up.
 //! - Whether owed or not, a message is shown only on devices for which it was accepted, at most
 //!   once, unchanged, and never on or from a revoked device.
 
@@ -34,7 +35,7 @@ pub struct Counts {
     pub requests: u64,
     pub resent: u64,
     pub given_up: u64,
-    pub limited: u64,
+    pub exhausted: u64,
     pub reasons: BTreeMap<&'static str, u64>,
 }
 
@@ -50,6 +51,7 @@ pub struct Oracle {
     owed: BTreeSet<(MessageKey, DeviceNo)>,
     resent: BTreeMap<(MessageKey, DeviceNo), u32>,
     revoked: BTreeSet<DeviceNo>,
+    restored: BTreeMap<DeviceNo, u32>,
     pub counts: Counts,
 }
 
@@ -70,14 +72,14 @@ impl Oracle {
         contents.filter(|it| it.chat == chat).map(|it| it.lamport).max().unwrap_or(0)
     }
 
-    /// The service accepted a message for these devices.
-    pub fn accepted(&mut self, key: MessageKey, devices: &[DeviceNo]) {
+    /// The service accepted a message for these devices, and stored an envelope or has one still.
+    pub fn accepted(&mut self, key: MessageKey, devices: &[(DeviceNo, bool)]) {
         assert!(!self.revoked.contains(&key.0), "taken from revoked device {}", key.0);
         let sent = self.messages.get_mut(&key).unwrap();
-        for &device in devices {
+        for &(device, stored) in devices {
             assert!(!self.revoked.contains(&device), "taken for revoked device {device}");
             sent.entitled.insert(device);
-            if !self.screens.entry(device).or_default().contains(&key) {
+            if stored && !self.screens.entry(device).or_default().contains(&key) {
                 self.owed.insert((key, device));
             }
         }
@@ -113,17 +115,21 @@ impl Oracle {
         self.owed.retain(|debt| Some(*debt) != item.about);
     }
 
-    /// Nobody can send the message again.
+    /// The sender of a message that must be sent again is revoked.
     pub fn gave_up(&mut self, about: Option<(MessageKey, DeviceNo)>) {
         if let Some(debt) = about {
             self.counts.given_up += u64::from(self.owed.remove(&debt));
         }
     }
 
-    /// The sender has sent the message again as often as it may.
-    pub fn limited(&mut self, about: Option<(MessageKey, DeviceNo)>) {
-        self.counts.limited += 1;
-        self.gave_up(about);
+    /// A sender has sent a message again as often as it may. One device that goes back once needs
+    /// fewer: the first may come on a session that it lost as well, the next starts a new one.
+    pub fn exhausted(&mut self, key: MessageKey, device: DeviceNo) {
+        if self.owed.remove(&(key, device)) {
+            let times = [key.0, device].map(|it| self.restored.get(&it).copied().unwrap_or(0));
+            assert!(times[0] + times[1] > 1, "device {device} asks in vain for more");
+            self.counts.exhausted += 1;
+        }
     }
 
     /// A sender sent a message again.
@@ -147,6 +153,7 @@ impl Oracle {
 
     /// A device went back to a copy of itself.
     pub fn restored(&mut self, device: DeviceNo, before: &Tables, copy: &Tables) {
+        *self.restored.entry(device).or_default() += 1;
         self.screens.insert(device, copy.shown.keys().copied().collect());
         // Its log can answer for an envelope only if the copy knows it.
         let envelopes = |tables: &Tables, id: u64, to: DeviceNo| {

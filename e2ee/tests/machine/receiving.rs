@@ -40,8 +40,10 @@ impl Device {
         if error == DecryptError::Duplicate && kept {
             return;
         }
+        net.tell(|| format!("device {} cannot open {:x}: {error}", self.number, item.message));
         *net.oracle.counts.reasons.entry(error.reason()).or_default() += 1;
-        if error.is_repairable() {
+        // A restored sender has used a number twice: opened before, but not this message.
+        if error.is_repairable() || error == DecryptError::Duplicate {
             self.ask(net, item);
         } else {
             net.oracle.unreadable(item, error);
@@ -99,6 +101,7 @@ impl Device {
         let counter = self.tables.lamport.entry(content.chat).or_default();
         *counter = content.lamport.max(*counter);
         let key = (sender, content.id);
+        net.tell(|| format!("device {} opens {:x} of {sender}", self.number, content.id));
         if !self.tables.shown.contains_key(&key) {
             net.oracle.showed(self.number, key, &content);
             self.tables.shown.insert(key, content);
@@ -130,26 +133,28 @@ impl Device {
             self.refresh(net, user);
         }
         if request.verify(&self.accounts[&user], self.address(), net.now).is_err() {
-            return net.oracle.gave_up(item.about);
+            return;
         }
         let mut record = self.record(request.sender());
-        if record.archive_for(&request) {
+        let archived = record.archive_for(&request);
+        net.tell(|| format!("device {} is asked by {device}, archives: {archived}", self.number));
+        if archived {
             self.records.insert(device, record);
         }
         let hash = request.envelope_hash();
         let logged =
             self.tables.log.values_mut().find(|it| it.envelopes.get(&hash) == Some(&device));
-        let Some(logged) = logged else { return net.oracle.gave_up(item.about) };
+        let Some(logged) = logged else { return };
         let resent = logged.resent.entry(device).or_default();
         if *resent == RESENDS_MAX {
-            return net.oracle.limited(item.about);
+            return net.oracle.exhausted((self.number, logged.content.id), device);
         }
         *resent += 1;
+        // Each envelope is answered for once: a request that comes again changes nothing.
+        logged.envelopes.remove(&hash);
         let content = logged.content.clone();
         let about = Some(((self.number, content.id), device));
-        let Some(envelope) = self.seal_again(net, user, device, &content) else {
-            return net.oracle.gave_up(about);
-        };
+        let Some(envelope) = self.seal_again(net, user, device, &content) else { return };
         net.oracle.resent((self.number, content.id), device);
         net.service.send_control(self.number, device, envelope.to_vec(), about);
     }

@@ -57,6 +57,7 @@ impl Device {
                 let theirs = (peer, self.accounts[&peer].manifest_hash());
                 match net.service.send(own, theirs, (self.number, id), envelopes) {
                     Outcome::Accepted(devices) => {
+                        net.tell(|| format!("{id:x} of {} is taken for {devices:?}", self.number));
                         return net.oracle.accepted((self.number, id), &devices);
                     }
                     Outcome::Refused => return net.oracle.refused(self.number),
@@ -113,6 +114,10 @@ impl Device {
         let bytes = content.to_bytes();
         let envelope = encrypt(&mut record, &local, &remote, &bytes, &mut net.rng, net.now)
             .expect("a session that was just looked at does not encrypt");
+        net.tell(|| {
+            let session = record.active_session();
+            format!("device {} seals {:x} for {device} on {session:?}", self.number, content.id)
+        });
         self.records.insert(device, record);
         let logged = self.tables.log.get_mut(&content.id).unwrap();
         logged.envelopes.insert(envelope_hash(&envelope), device);

@@ -43,7 +43,8 @@ struct Shelf {
 
 /// What became of a message.
 pub enum Outcome {
-    Accepted(Vec<DeviceNo>),
+    /// For these devices; whether the envelope was stored or one of the message was there still.
+    Accepted(Vec<(DeviceNo, bool)>),
     /// Nothing was taken: the device sets are others now.
     Mismatch,
     /// The sender is not a device any more.
@@ -198,16 +199,18 @@ impl Service {
             own.numbers().chain(peer.numbers()).filter(|device| *device != sender).collect();
         let addressed: BTreeSet<_> = envelopes.iter().map(|(device, _)| *device).collect();
         assert_eq!(expected, addressed, "a client sealed for other devices than it named");
+        let mut accepted = Vec::new();
         for (device, bytes) in envelopes {
             let queue = self.queues.get_mut(&device).unwrap();
             let stored =
                 queue.iter().any(|it| !it.control && (it.sender, it.message) == (sender, message));
+            accepted.push((device, !stored));
             if !stored {
                 let about = Some(((sender, message), device));
                 queue.push_back(Item { sender, message, bytes, about, control: false });
             }
         }
-        Outcome::Accepted(addressed.into_iter().collect())
+        Outcome::Accepted(accepted)
     }
 
     /// Takes what repairs a session, for one device. Answers whether there is such a device.

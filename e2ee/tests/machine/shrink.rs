@@ -16,12 +16,13 @@ thread_local! {
 }
 
 /// Plays a history and returns what went wrong, without printing it.
-pub fn attempt(history: &History) -> Result<Counts, String> {
+pub fn attempt(history: &History, told: bool) -> Result<Counts, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         set_hook(Box::new(|info| FAILURE.with_borrow_mut(|failure| *failure = info.to_string())));
     });
-    catch_unwind(AssertUnwindSafe(|| play(history))).map_err(|_| FAILURE.with_borrow(String::clone))
+    catch_unwind(AssertUnwindSafe(|| play(history, told)))
+        .map_err(|_| FAILURE.with_borrow(String::clone))
 }
 
 /// Leaves out steps as long as the history still fails, larger parts first.
@@ -36,7 +37,7 @@ pub fn shrink(mut history: History, mut failure: String) -> (History, String) {
             let mut candidate = history.clone();
             candidate.steps.drain(start..end);
             attempts += 1;
-            if let Err(reason) = attempt(&candidate) {
+            if let Err(reason) = attempt(&candidate, false) {
                 (history, failure, shorter) = (candidate, reason, true);
             }
             end = start;

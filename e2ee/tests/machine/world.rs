@@ -28,13 +28,14 @@ fn pick<T: Copy>(list: &[T], pick: usize) -> Option<T> {
 }
 
 impl World {
-    pub fn begin(history: &History) -> Self {
+    pub fn begin(history: &History, told: bool) -> Self {
         let net = Net {
             service: Service::default(),
             oracle: Oracle::default(),
             chats: history.chats.clone(),
             rng: ChaCha20Rng::seed_from_u64(!history.seed),
             now: NOW,
+            told,
         };
         let mut world = Self {
             net,
@@ -70,6 +71,7 @@ impl World {
         let [first, second, third] = step.picks;
         let active = self.active();
         let device = active[first % active.len()];
+        self.net.tell(|| format!("{:?} for device {device} of {active:?}", step.kind));
         match step.kind {
             Kind::Send | Kind::SendUnanswered => {
                 let chats = self.chats_of(self.devices[device].user);
@@ -174,6 +176,7 @@ impl World {
         let numbers: Vec<_> = self.snapshots.keys().copied().collect();
         let Some(number) = pick(&numbers, first) else { return };
         let (device, copy) = (&mut self.devices[number], &self.snapshots[&number]);
+        self.net.tell(|| format!("device {number} goes back to its copy"));
         self.net.oracle.restored(number, &device.tables, &copy.tables);
         device.restore(copy, &mut self.net);
     }
