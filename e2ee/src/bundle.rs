@@ -1,9 +1,10 @@
 //! What the service hands out so that a session with a device can be started.
 
+use plasma_identity::encoding::Reader;
 use plasma_identity::{AgreementPublicKey, DeviceCertificate, PrekeyRole, SignedPrekey};
 
 use crate::error::InitiateError;
-use crate::primitives::KemKey;
+use crate::kem::KemKey;
 
 /// One device's keys for one handshake.
 #[derive(Clone, Debug)]
@@ -52,7 +53,8 @@ impl PrekeyBundle {
             signed_id: self.signed.id(),
             signed: point(&self.signed)?,
             kem: &self.kem,
-            kem_key: KemKey::from_bytes(self.kem.key()).ok_or(InitiateError::InvalidKey)?,
+            kem_key: KemKey::read(&mut Reader::new(self.kem.key()))
+                .map_err(|_| InitiateError::InvalidKey)?,
             one_time: match &self.one_time {
                 Some(prekey) => Some((prekey.id(), point(prekey)?)),
                 None => None,

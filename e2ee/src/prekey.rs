@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::agreement::AgreementKey;
 use crate::device_keys::DeviceKeys;
 use crate::error::StateError;
-use crate::primitives::{self, SEED_LENGTH};
+use crate::kem::KemSeed;
 use crate::secret::Secret;
 use crate::state::{StateType, VERSION};
 
@@ -27,7 +27,7 @@ pub const PREKEY_LIFETIME_SECONDS: u64 = MAX_LATENCY_SECONDS;
 #[derive(Clone)]
 enum PrivateHalf {
     Ec(AgreementKey),
-    Kem(Zeroizing<[u8; SEED_LENGTH]>),
+    Kem(KemSeed),
 }
 
 /// A prekey with its private half.
@@ -49,10 +49,9 @@ impl PrivatePrekey {
         rng: &mut R,
     ) -> Self {
         let (private, key) = if role.is_kem() {
-            let mut seed = Zeroizing::new([0; SEED_LENGTH]);
-            rng.fill_bytes(seed.as_mut_slice());
-            let public = primitives::encapsulation_key(&seed);
-            (PrivateHalf::Kem(seed), public.to_vec())
+            let seed = KemSeed::generate(rng);
+            let public = seed.public().as_bytes().to_vec();
+            (PrivateHalf::Kem(seed), public)
         } else {
             let key = AgreementKey::generate(rng);
             let public = key.public().to_bytes().to_vec();
@@ -96,19 +95,19 @@ impl PrivatePrekey {
     pub(crate) fn decapsulate(&self, ciphertext: &Ciphertext) -> Option<Secret> {
         match &self.private {
             PrivateHalf::Ec(_) => None,
-            PrivateHalf::Kem(seed) => Some(primitives::decapsulate(seed, ciphertext)),
+            PrivateHalf::Kem(seed) => Some(seed.decapsulate(ciphertext)),
         }
     }
 
     /// Encodes the prekey with its private half, to be sealed by the caller.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let public = self.public.to_bytes();
-        let mut out = Zeroizing::new(Vec::with_capacity(6 + public.len() + SEED_LENGTH));
+        let mut out = Zeroizing::new(Vec::with_capacity(6 + public.len() + KemSeed::LENGTH));
         out.extend_from_slice(&[StateType::PrivatePrekey as u8, VERSION]);
         length_prefix(&mut out, &public);
         match &self.private {
             PrivateHalf::Ec(key) => key.write(&mut out),
-            PrivateHalf::Kem(seed) => out.extend_from_slice(seed.as_slice()),
+            PrivateHalf::Kem(seed) => seed.write(&mut out),
         }
         out
     }
@@ -119,8 +118,8 @@ impl PrivatePrekey {
         reader.prefix(StateType::PrivatePrekey as u8, VERSION)?;
         let public = SignedPrekey::from_bytes(reader.length_prefixed()?)?;
         let (private, key) = if public.role().is_kem() {
-            let seed = Zeroizing::new(reader.array()?);
-            let key = primitives::encapsulation_key(&seed).to_vec();
+            let seed = KemSeed::read(&mut reader)?;
+            let key = seed.public().as_bytes().to_vec();
             (PrivateHalf::Kem(seed), key)
         } else {
             let private = AgreementKey::read(&mut reader)?;

@@ -37,7 +37,9 @@ pub use encoding::DecodeError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use keys::{AgreementPublicKey, RootPublicKey, SigningPublicKey};
 pub use manifest::{Manifest, ManifestHash, ManifestStatement};
-pub use prekey::{PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey};
+pub use prekey::{
+    KEM_KEY_LENGTH, PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey, check_kem_key,
+};
 #[cfg(plasma_toy_primitives)]
 pub use primitives::toy;
 pub use recovery_kit::{RecoveryKit, RecoveryKitError, RecoveryKitHeader};

@@ -71,7 +71,7 @@ impl SafetyNumber {
 
     /// Returns the sixty digits in one; [`fmt::Display`] sets them in groups of five.
     pub fn digits(&self) -> String {
-        self.groups.iter().map(|group| format!("{group:05}")).collect()
+        self.to_string().replace(' ', "")
     }
 
     /// Returns the text of the QR code that the other person scans.

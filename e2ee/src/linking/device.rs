@@ -3,7 +3,7 @@
 use core::fmt;
 
 use plasma_identity::{
-    AgreementPublicKey, CertificateRequest, Fingerprint, SignedPrekey, UserAddress,
+    AgreementPublicKey, CertificateRequest, DecodeError, Fingerprint, SignedPrekey, UserAddress,
 };
 use rand_core::CryptoRng;
 use uuid::Uuid;
@@ -75,7 +75,8 @@ impl LinkingDevice {
         let agreement = self.ephemeral.agree(&approver);
         let channel = Channel::derive(&transcript, self.secret.expose(), &agreement);
         let body = channel.open(Message::Hello, reader.rest())?;
-        let account = body.as_slice().try_into().map_err(|_| LinkingError::BadPadding)?;
+        let account =
+            body.as_slice().try_into().map_err(|_| DecodeError::InvalidField("account"))?;
         self.answered = true;
         Ok(DeviceChannel {
             channel,
@@ -150,7 +151,7 @@ impl DeviceChannel {
             Some((&APPROVED, payload)) => Grant::Approved(Zeroizing::new(payload.to_vec())),
             Some((&DECLINED, [])) => Grant::Declined,
             _ => {
-                return Err(plasma_identity::DecodeError::InvalidField("grant").into());
+                return Err(DecodeError::InvalidField("grant").into());
             }
         };
         self.finished = true;

@@ -12,12 +12,12 @@ mod toy;
 
 #[cfg(plasma_toy_primitives)]
 pub(crate) use self::toy::{
-    KemKey, PrivateAgreement, PrivateSigning, decapsulate, encapsulation_key,
+    PrivateAgreement, PrivateSigning, decapsulate, encapsulate, encapsulation_key,
 };
 #[cfg(not(plasma_toy_primitives))]
 pub(crate) use self::{
     curve::{PrivateAgreement, PrivateSigning},
-    kem::{KemKey, decapsulate, encapsulation_key},
+    kem::{decapsulate, encapsulate, encapsulation_key},
 };
 
 /// Length of a private EC key.
@@ -25,6 +25,3 @@ pub(crate) const PRIVATE_LENGTH: usize = 32;
 
 /// Length of the seed from which both halves of a KEM key are made.
 pub(crate) const SEED_LENGTH: usize = 64;
-
-/// Length of a KEM encapsulation key.
-pub(crate) const KEM_KEY_LENGTH: usize = 1184;

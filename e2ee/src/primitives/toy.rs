@@ -2,11 +2,13 @@
 
 use ml_kem::ml_kem_768::Ciphertext;
 use plasma_identity::encoding::DecodeError;
-use plasma_identity::{AgreementPublicKey, RootPublicKey, Signature, SigningPublicKey, toy};
+use plasma_identity::{
+    AgreementPublicKey, KEM_KEY_LENGTH, RootPublicKey, Signature, SigningPublicKey, toy,
+};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{KEM_KEY_LENGTH, PRIVATE_LENGTH, SEED_LENGTH};
+use super::{PRIVATE_LENGTH, SEED_LENGTH};
 use crate::secret::Secret;
 
 /// A private number with its public one.
@@ -117,22 +119,17 @@ fn secret(number: u64) -> Secret {
     Secret::new(bytes)
 }
 
-/// A key to encapsulate to: each byte of its public number is one 12-bit coefficient.
-pub(crate) struct KemKey(u64);
-
-impl KemKey {
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (triples, _) = bytes.first_chunk::<24>()?.as_chunks::<3>();
-        let number = triples.iter().fold(0, |number, [byte, ..]| number << 8 | u64::from(*byte));
-        (bytes.len() == KEM_KEY_LENGTH).then_some(Self(number))
-    }
-
-    pub(crate) fn encapsulate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> (Ciphertext, Secret) {
-        let ephemeral = Pair::generate(rng);
-        let mut ciphertext = Ciphertext::default();
-        ciphertext[..8].copy_from_slice(&ephemeral.public.to_be_bytes());
-        (ciphertext, secret(toy::agree(ephemeral.private, self.0)))
-    }
+/// Encapsulates to a key, each of whose first eight coefficients is a byte of its public number.
+pub(crate) fn encapsulate<R: CryptoRng + ?Sized>(
+    key: &[u8; KEM_KEY_LENGTH],
+    rng: &mut R,
+) -> (Ciphertext, Secret) {
+    let bytes = key.chunks_exact(3).take(8).map(|triple| triple[0]);
+    let number = bytes.fold(0, |number, byte| number << 8 | u64::from(byte));
+    let ephemeral = Pair::generate(rng);
+    let mut ciphertext = Ciphertext::default();
+    ciphertext[..8].copy_from_slice(&ephemeral.public.to_be_bytes());
+    (ciphertext, secret(toy::agree(ephemeral.private, number)))
 }
 
 /// Computes the public half of a seed.

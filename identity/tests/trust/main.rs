@@ -6,4 +6,8 @@ mod arbitrary;
 #[cfg(test)]
 mod chain;
 #[cfg(test)]
+mod recovery_kit;
+#[cfg(test)]
+mod safety_number;
+#[cfg(test)]
 mod toys;
