@@ -10,6 +10,9 @@
 //! - [`directory`]: what the hot path reads, cached for seconds: chats and device sets.
 //! - [`delivery`]: the way of an envelope from a sender to a device.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 pub mod delivery;
 pub mod directory;
 pub mod domain;
