@@ -187,9 +187,9 @@ on_both_databases! {
         let case = Case::new(&world).await;
         world.access.expire_passes();
         create(&world, &case.ann, case.report("report-1", vec![])).await.unwrap();
-        block(&world, &case.bob, &case.chat, "block-1").await.unwrap();
+        block(&world, &case.bob, &case.chat, "request-block").await.unwrap();
         create(&world, &case.ann, case.report("report-2", vec![])).await.unwrap();
-        close(&world, &case.bob, &case.chat, "close-1").await.unwrap();
+        close(&world, &case.bob, &case.chat, "request-close").await.unwrap();
         let envelopes = vec![case.envelope.clone()];
         create(&world, &case.ann, case.report("report-3", envelopes)).await.unwrap();
         // Bob may report Ann as well; somebody else learns not even that there is a chat.
