@@ -52,6 +52,8 @@ pub struct Tables {
     pub lamport: BTreeMap<ChatNo, u64>,
     pub outbox: VecDeque<u64>,
     pub log: BTreeMap<u64, Logged>,
+    /// Hashes of the envelopes that were opened.
+    pub opened: BTreeSet<[u8; 32]>,
     /// Hashes of the envelopes for which a retry was requested.
     pub asked: BTreeSet<[u8; 32]>,
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     /// The service loses the item for good.
     Lose,
     Duplicate,
+    /// The service puts the label of a message that the device has on another one.
+    Relabel,
     Snapshot,
     Restore,
     Archive,
@@ -39,7 +41,7 @@ pub enum Kind {
     Wait,
 }
 
-const WEIGHTS: [(Kind, u32); 20] = [
+const WEIGHTS: [(Kind, u32); 21] = [
     (Kind::Send, 120),
     (Kind::SendUnanswered, 8),
     (Kind::Deliver, 160),
@@ -48,6 +50,7 @@ const WEIGHTS: [(Kind, u32); 20] = [
     (Kind::Drop, 12),
     (Kind::Lose, 8),
     (Kind::Duplicate, 14),
+    (Kind::Relabel, 8),
     (Kind::Snapshot, 14),
     (Kind::Restore, 10),
     (Kind::Archive, 6),

@@ -142,6 +142,14 @@ impl Oracle {
         self.counts.resent += 1;
     }
 
+    /// A device asks for a message once more. Between devices of which none ever went back to a copy
+    /// nothing needs repair.
+    pub fn requested(&mut self, device: DeviceNo, sender: DeviceNo, error: DecryptError) {
+        let went_back = [device, sender].iter().any(|it| self.restored.contains_key(it));
+        assert!(went_back, "device {device} cannot open what {sender} sent: {error}");
+        self.counts.requests += 1;
+    }
+
     /// A device cannot open an item, and asking for it again is no help.
     pub fn unreadable(&mut self, item: &Item, error: DecryptError) {
         if let Some((key, device)) = item.about

@@ -36,15 +36,15 @@ impl Device {
                 Err(Refusal::Final(error)) => break error,
             }
         };
-        let kept = self.tables.shown.contains_key(&(item.sender, item.message));
-        if error == DecryptError::Duplicate && kept {
+        let opened = self.tables.opened.contains(&envelope_hash(&item.bytes));
+        if error == DecryptError::Duplicate && opened {
             return;
         }
         net.tell(|| format!("device {} cannot open {:x}: {error}", self.number, item.message));
         *net.oracle.counts.reasons.entry(error.reason()).or_default() += 1;
         // A restored sender has used a number twice: opened before, but not this message.
         if error.is_repairable() || error == DecryptError::Duplicate {
-            self.ask(net, item);
+            self.ask(net, item, error);
         } else {
             net.oracle.unreadable(item, error);
         }
@@ -61,6 +61,7 @@ impl Device {
         let keys = self.handshake_keys(&info);
         match decrypt(&mut record, &local, &keys, remote, &item.bytes, net.now) {
             Ok(decrypted) => {
+                self.tables.opened.insert(envelope_hash(&item.bytes));
                 self.keep(net, user, record, &decrypted);
                 Ok(())
             }
@@ -109,15 +110,15 @@ impl Device {
     }
 
     /// Asks the sender for a new session and the message once more, once for an envelope.
-    fn ask(&mut self, net: &mut Net, item: &Item) {
+    fn ask(&mut self, net: &mut Net, item: &Item, error: DecryptError) {
         if !self.tables.asked.insert(envelope_hash(&item.bytes)) {
             return;
         }
         let sender = peek(&item.bytes).expect("repairable is what can be read").sender;
         let request = RetryRequest::for_envelope(&self.keys, sender, &item.bytes, net.now)
             .expect("a request about an envelope for this device");
-        net.oracle.counts.requests += 1;
         let to = number_of(sender.device);
+        net.oracle.requested(self.number, to, error);
         if !net.service.send_control(self.number, to, request.to_bytes(), item.about) {
             net.oracle.gave_up(item.about);
         }

@@ -13,6 +13,7 @@ use crate::oracle::Oracle;
 use crate::service::Service;
 
 const NOW: u64 = 1_800_000_000;
+const DAY: u64 = 24 * 60 * 60;
 
 pub struct World {
     pub net: Net,
@@ -83,7 +84,7 @@ impl World {
             Kind::Deliver => self.deliver(device, second, true),
             Kind::DeliverUnacknowledged => self.deliver(device, second, false),
             Kind::DeliverAll => self.drain(device),
-            Kind::Drop | Kind::Lose | Kind::Duplicate => {
+            Kind::Drop | Kind::Lose | Kind::Duplicate | Kind::Relabel => {
                 self.meddle(step.kind, device, second, third)
             }
             Kind::Snapshot => {
@@ -98,7 +99,10 @@ impl World {
             }
             Kind::TopUp => self.devices[device].publish_prekeys(&mut self.net, false, false),
             Kind::Rotate => self.devices[device].publish_prekeys(&mut self.net, true, false),
-            Kind::Wait => self.net.now += 60 * 60 * u64::try_from(1 + second % 48).unwrap(),
+            Kind::Wait => {
+                let days = u64::try_from(1 + second % 9).unwrap();
+                self.net.now = (self.net.now + days * DAY).min(NOW + 27 * DAY);
+            }
             kind => self.change_devices(kind, device, second, third),
         }
     }
@@ -160,6 +164,14 @@ impl World {
             Kind::Duplicate => {
                 let item = queue[index].clone();
                 queue.extend(std::iter::repeat_n(item, 1 + copies % 5));
+            }
+            Kind::Relabel => {
+                let shown = &self.devices[device].tables.shown;
+                let of_sender = shown.keys().filter(|(sender, _)| *sender == queue[index].sender);
+                let labels: Vec<_> = of_sender.map(|(_, message)| *message).collect();
+                if let Some(message) = pick(&labels, copies) {
+                    queue[index].message = message;
+                }
             }
             Kind::Drop => {
                 let item = queue.remove(index).unwrap();
