@@ -19,11 +19,18 @@ pub(crate) fn seal(
     body: &[u8],
 ) -> ([u8; 32], Vec<u8>) {
     let secrets = kdf::message(message_key, salt, &session_id.0);
-    let payload = Payload { msg: body, aad: associated_data };
-    let ciphertext = cipher(&secrets)
-        .encrypt(&Nonce::from(secrets.nonce), payload)
-        .expect("a body is far shorter than GCM's limit");
-    (secrets.commitment, ciphertext)
+    (secrets.commitment, seal_derived(&secrets, associated_data, body))
+}
+
+/// Encrypts with the derived key and nonce, tag behind.
+pub(crate) fn seal_derived(
+    secrets: &MessageSecrets,
+    associated_data: &[u8],
+    body: &[u8],
+) -> Vec<u8> {
+    cipher(secrets)
+        .encrypt(&Nonce::from(secrets.nonce), Payload { msg: body, aad: associated_data })
+        .expect("a body is far shorter than GCM's limit")
 }
 
 /// What is to be opened, as it came out of the envelope.
@@ -43,12 +50,20 @@ impl Sealed<'_> {
         if !bool::from(secrets.commitment.ct_eq(self.commitment)) {
             return Err(DecryptError::BadCommitment);
         }
-        let payload = Payload { msg: self.ciphertext, aad: self.associated_data };
-        cipher(&secrets)
-            .decrypt(&Nonce::from(secrets.nonce), payload)
-            .map(Zeroizing::new)
-            .map_err(|_| DecryptError::BadMac)
+        open_derived(&secrets, self.associated_data, self.ciphertext)
     }
+}
+
+/// Decrypts with the derived key and nonce.
+pub(crate) fn open_derived(
+    secrets: &MessageSecrets,
+    associated_data: &[u8],
+    ciphertext: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    cipher(secrets)
+        .decrypt(&Nonce::from(secrets.nonce), Payload { msg: ciphertext, aad: associated_data })
+        .map(Zeroizing::new)
+        .map_err(|_| DecryptError::BadMac)
 }
 
 fn cipher(secrets: &MessageSecrets) -> Aes256Gcm {

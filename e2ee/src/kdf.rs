@@ -19,7 +19,7 @@ const RATCHET_LABEL: &str = "Plasma/v1/ratchet";
 const MESSAGE_LABEL: &str = "Plasma/v1/message";
 
 /// Derives `N` bytes: HKDF-SHA-256 with `info = label ‖ context`.
-fn derive<const N: usize>(
+pub(crate) fn derive<const N: usize>(
     salt: &[u8],
     input: &[u8],
     label: &str,
@@ -52,12 +52,13 @@ pub(crate) fn turn(root: &Secret, agreement: &Secret, session_id: &[u8; 16]) -> 
 
 /// One step of a chain: the message key and the next chain key.
 pub(crate) fn step(chain: &Secret) -> (Secret, Secret) {
-    (hmac(chain, 1), hmac(chain, 2))
+    (hmac(chain.expose(), &[1]), hmac(chain.expose(), &[2]))
 }
 
-fn hmac(chain: &Secret, constant: u8) -> Secret {
-    let mac = Hmac::<Sha256>::new_from_slice(chain.expose()).expect("HMAC takes any key length");
-    Secret::new(mac.chain_update([constant]).finalize().into_bytes().into())
+/// Computes HMAC-SHA-256.
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Secret {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key length");
+    Secret::new(mac.chain_update(message).finalize().into_bytes().into())
 }
 
 /// What encrypts one message.

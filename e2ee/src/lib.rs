@@ -120,6 +120,8 @@ mod root_key;
 mod secret;
 mod session;
 mod state;
+#[cfg(test)]
+mod wycheproof;
 
 pub use bundle::PrekeyBundle;
 pub use device_keys::DeviceKeys;
