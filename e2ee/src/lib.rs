@@ -117,6 +117,8 @@ mod participant;
 mod prekey;
 mod ratchet;
 mod root_key;
+#[cfg(test)]
+mod secrecy;
 mod secret;
 mod session;
 mod state;

@@ -1,0 +1,54 @@
+//! Ratchets filled with known secrets, for the test that `Debug` is silent about them.
+
+use plasma_identity::encoding::Reader;
+
+use super::{Change, Ratchet, Turn};
+use crate::header::SessionId;
+use crate::secrecy::{Specimen, agreement_key, secret};
+use crate::secret::Secret;
+
+/// A ratchet in its stored form: it sends, and keeps an open receiving chain with two stored keys.
+pub(crate) fn stored_ratchet() -> Vec<u8> {
+    let mut out = secret::<32>(20).to_vec();
+    out.push(1);
+    agreement_key(21).write_pair(&mut out);
+    out.push(1);
+    out.extend_from_slice(&secret::<32>(22));
+    out.extend_from_slice(&[0, 0, 0, 3, 0, 0, 0, 2, 0, 1]);
+    out.extend_from_slice(agreement_key(23).public().as_bytes());
+    out.push(1);
+    out.extend_from_slice(&secret::<32>(24));
+    out.extend_from_slice(&[0, 0, 0, 9, 0, 2]);
+    for number in [4, 5] {
+        out.extend_from_slice(&u32::from(number).to_be_bytes());
+        out.extend_from_slice(&secret::<32>(21 + number));
+    }
+    out
+}
+
+/// Every secret in [`stored_ratchet`].
+pub(crate) fn secrets() -> Vec<Vec<u8>> {
+    [20, 21, 22, 24, 25, 26].map(|number| secret::<32>(number).to_vec()).to_vec()
+}
+
+/// Prints a ratchet, its parts and what changes it.
+pub(crate) fn all() -> Vec<Specimen> {
+    let stored = stored_ratchet();
+    let ratchet = Ratchet::read(SessionId([8; 16]), &mut Reader::new(&stored)).unwrap();
+    let secrets = secrets();
+    let secrets: Vec<&[u8]> = secrets.iter().map(Vec::as_slice).collect();
+    let keys = || vec![(4, Secret::new(secret(25))), (5, Secret::new(secret(26)))];
+    let theirs = Turn::Theirs { remote: *agreement_key(23).public(), previous: 1 };
+    let theirs = Ratchet { turn: theirs, ..ratchet.clone() };
+    let opened = Box::new(ratchet.receiving[0].clone());
+    let moved = Change::Moved { skipped: keys(), next: Secret::new(secret(24)), number: 9 };
+    let turned = Change::Turned { closing: keys(), root: Secret::new(secret(20)), opened };
+    vec![
+        Specimen::new("Ratchet, sending", &ratchet, &secrets),
+        Specimen::new("Ratchet, receiving", &theirs, &secrets),
+        Specimen::new("Turn", &ratchet.turn, &secrets),
+        Specimen::new("ReceivingChain", &ratchet.receiving[0], &secrets),
+        Specimen::new("Change, moved", &moved, &secrets),
+        Specimen::new("Change, turned", &turned, &secrets),
+    ]
+}
