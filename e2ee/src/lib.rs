@@ -135,7 +135,7 @@ pub use exchange::{
 };
 pub use handshake::ReplayMarker;
 pub use header::{MAX_ENVELOPE_LENGTH, ManifestView, SessionId};
-pub use padding::{MAX_CONTENT_LENGTH, padded_length};
+pub use padding::{MAX_CONTENT_LENGTH, pad, padded_length, unpad};
 pub use participant::{LocalDevice, RemoteDevice};
 pub use prekey::{
     ONE_TIME_EC_PREKEYS, ONE_TIME_KEM_PREKEYS, PREKEY_LIFETIME_SECONDS, PREKEY_ROTATION_SECONDS,
