@@ -110,7 +110,7 @@ pub(crate) async fn envelope_of(
         message_id: message.0.as_bytes().to_vec().into(),
         lamport,
         write_time: Some(wire::timestamp(sender.inner.env.now_micros())),
-        body: Some(Body::Text(Text { body: text.to_owned() })),
+        body: Some(Body::Text(Text { body: text.to_owned(), ..Text::default() })),
     };
     let own = sender.own_account().unwrap();
     let peer = recipient.own_account().unwrap();
@@ -122,6 +122,7 @@ pub(crate) async fn envelope_of(
         sender: Some(wire::device(sender.address())),
         ciphertext: sealed.peer[0].ciphertext.clone(),
         accept_time: None,
+        franking_tag: bytes::Bytes::new(),
     }
 }
 

@@ -60,6 +60,7 @@ impl CreateTenant {
             policy: Some(TenantPolicy {
                 access_mode: access_mode.into(),
                 allow_other_platforms: self.allow_other_platforms,
+                account_reset_delay: None,
             }),
             operator_share_basis_points: self.operator_share,
         };

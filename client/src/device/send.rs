@@ -59,7 +59,7 @@ impl Device {
                 message_id: id.0.as_bytes().to_vec().into(),
                 lamport,
                 write_time: Some(wire::timestamp(now)),
-                body: Some(Body::Text(Text { body: text.to_owned() })),
+                body: Some(Body::Text(Text { body: text.to_owned(), ..Text::default() })),
             }
             .encode_to_vec();
             if content.len() > plasma_e2ee::MAX_CONTENT_LENGTH {

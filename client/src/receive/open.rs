@@ -250,7 +250,7 @@ fn is_kept(
 
 fn read_content(content: &[u8]) -> Option<Opened> {
     let content = Content::decode(content).ok()?;
-    let Body::Text(text) = content.body?;
+    let Body::Text(text) = content.body? else { return None };
     if !(1..=LAMPORT_MAX).contains(&content.lamport) {
         return None;
     }

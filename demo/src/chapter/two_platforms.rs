@@ -77,6 +77,7 @@ async fn allow(platform: &Platform, channel: Channel) -> Result<()> {
         policy: Some(TenantPolicy {
             access_mode: AccessMode::Free.into(),
             allow_other_platforms: true,
+            account_reset_delay: None,
         }),
         update_mask: Some(FieldMask { paths: vec!["policy".to_owned()] }),
         ..UpdateTenantRequest::default()

@@ -1,9 +1,11 @@
 //! One value, or more, of every type that holds a secret and prints itself.
 
-use plasma_identity::encoding::Reader;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use plasma_identity::encoding::{Reader, labelled_hash};
 use plasma_identity::{
-    Capabilities, DeviceAddress, DeviceCertificate, PrekeyRole, PrekeyStatement, SignedPrekey,
-    UserAddress, VerifiedAccount, verify_chain,
+    Capabilities, CertificateHash, DeviceAddress, DeviceCertificate, Fingerprint, PrekeyRole,
+    PrekeyStatement, SignedPrekey, UserAddress, VerifiedAccount, verify_chain,
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -11,15 +13,20 @@ use zeroize::Zeroizing;
 use super::Specimen;
 use crate::agreement::AgreementKey;
 use crate::device_keys::DeviceKeys;
+use crate::disclosure::Disclosure;
 use crate::exchange::{Decrypted, HandshakeKeys};
 use crate::handshake::Agreed;
 use crate::header::SessionId;
+use crate::kdf;
+use crate::linking::{Grant, LinkingApprover, LinkingDevice};
 use crate::participant::LocalDevice;
 use crate::prekey::{PrekeyBatch, PrivatePrekey};
+use crate::recovery::RecoveryKey;
 use crate::root_key::RootKey;
 use crate::secret::Secret;
 use crate::session::SessionRecord;
 use crate::state::{StateType, VERSION};
+use crate::wycheproof::Drawn;
 
 const NOW: u64 = 1_800_000_000;
 const CONTENT: &[u8] = b"meet-me-at-nine";
@@ -102,7 +109,45 @@ fn record() -> SessionRecord {
         &session(8, &pending),
         &session(9, &[0]),
     ];
-    SessionRecord::from_bytes(&stored(StateType::SessionRecord, &parts)).unwrap()
+    let mut bytes = stored(StateType::SessionRecord, &parts);
+    // Records have a version of their own.
+    bytes[1] = SessionRecord::new(address(30), address(31)).to_bytes()[1];
+    SessionRecord::from_bytes(&bytes).unwrap()
+}
+
+fn recovery_key() -> RecoveryKey {
+    let text = URL_SAFE_NO_PAD.encode(secret::<16>(12));
+    RecoveryKey::from_qr_text(&format!("plasma-recovery:1:{text}")).unwrap()
+}
+
+/// Both sides of a linking, with what was drawn for them and what both derive from it.
+fn linking() -> Vec<Specimen> {
+    let linking_id = Uuid::from_u128(40);
+    let drawn = [secret::<32>(13), secret::<32>(14)].concat();
+    let mut device = LinkingDevice::start(linking_id, user(), &mut Drawn(&drawn));
+    let account = Fingerprint::from_bytes([3; 32]);
+    let text = device.qr_text();
+    let (approver, hello) =
+        LinkingApprover::scan(&text, user(), account, &mut Drawn(&secret::<32>(15))).unwrap();
+    let before = Specimen::new("LinkingDevice", &device, &[&drawn]);
+    let channel = device.receive_hello(&hello).unwrap();
+
+    let [ours, theirs] = [agreement_key(14), agreement_key(15)];
+    let both = [*user().tenant.as_bytes(), *user().user.as_bytes()].concat();
+    let parts: [&[u8]; 4] =
+        [linking_id.as_bytes(), &both, ours.public().as_bytes(), theirs.public().as_bytes()];
+    let transcript = labelled_hash("Plasma/v1/linking-transcript", &parts);
+    let agreement = ours.agree(theirs.public());
+    let label = "Plasma/v1/linking-keys";
+    let keys = kdf::derive::<72>(&secret::<32>(13), agreement.expose(), label, &transcript);
+    let secrets: [&[u8]; 4] = [&drawn, &secret::<32>(15), agreement.expose(), keys.as_slice()];
+    let granted = Grant::Approved(Zeroizing::new(CONTENT.to_vec()));
+    vec![
+        before,
+        Specimen::new("LinkingApprover", &approver, &secrets),
+        Specimen::new("DeviceChannel", &channel, &secrets),
+        Specimen::new("Grant", &granted, &[CONTENT]),
+    ]
 }
 
 /// Prints everything.
@@ -127,6 +172,11 @@ pub(crate) fn all() -> Vec<Specimen> {
         transcript: [1; 32],
         session_id: SessionId([2; 16]),
     };
+    let disclosure = Disclosure {
+        message_key: Secret::new(secret(9)),
+        sender_certificate: CertificateHash([1; 32]),
+        recipient_certificate: CertificateHash([2; 32]),
+    };
     let decrypted = Decrypted {
         content: Zeroizing::new(CONTENT.to_vec()),
         sender: address(31),
@@ -135,6 +185,7 @@ pub(crate) fn all() -> Vec<Specimen> {
         recipient_view_stale: false,
         consumed: vec![(PrekeyRole::OneTimeEc, 5)],
         replay_marker: None,
+        disclosure: disclosure.clone(),
     };
     let mut all = vec![
         Specimen::new("Secret", &Secret::new(secret(8)), &[&secret::<32>(8)]),
@@ -146,7 +197,9 @@ pub(crate) fn all() -> Vec<Specimen> {
         Specimen::new("PrivatePrekey, KEM", &kem, &prekeys[3..]),
         Specimen::new("HandshakeKeys", &handshake, &prekeys),
         Specimen::new("Agreed", &agreed, &[&secret::<32>(8)]),
-        Specimen::new("Decrypted", &decrypted, &[CONTENT]),
+        Specimen::new("Disclosure", &disclosure, &[&secret::<32>(9)]),
+        Specimen::new("Decrypted", &decrypted, &[CONTENT, &secret::<32>(9)]),
+        Specimen::new("RecoveryKey", &recovery_key(), &[&secret::<16>(12)]),
     ];
     let batch = PrekeyBatch {
         signed_ec: signed,
@@ -155,6 +208,7 @@ pub(crate) fn all() -> Vec<Specimen> {
         one_time_kem: vec![kem],
     };
     all.push(Specimen::new("PrekeyBatch", &batch, &prekeys));
+    all.extend(linking());
     let mut secrets = crate::ratchet::specimens::secrets();
     all.extend(crate::ratchet::specimens::all());
     secrets.push(secret::<64>(11).to_vec());

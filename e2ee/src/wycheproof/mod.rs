@@ -5,10 +5,12 @@
 //! exactly these numbers, so that a run that is silently empty fails.
 
 mod agreement;
-mod cipher;
 mod derivation;
+mod encryption;
 mod kem;
 mod signature;
+
+pub(crate) use self::kem::Drawn;
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,7 @@ impl Parcel {
             }),
             ciphertext: self.ciphertext.clone(),
             accept_time: Some(plasma_kit::convert::timestamp(self.accepted_at)),
+            franking_tag: Bytes::new(),
         }
     }
 

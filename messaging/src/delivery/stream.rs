@@ -72,8 +72,10 @@ impl Delivery {
         node.checkpoints.pass(Point::Numbered).await;
         let (connection, events) = Connection::new(device, number);
         let connection = Arc::new(connection);
-        let hello =
-            Hello { heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)) };
+        let hello = Hello {
+            heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
+            pending_reset: None,
+        };
         connection.tell(Event::Hello(hello)).await;
         // First the bus, then the store: whoever stores from now on finds a listener.
         if let Err(error) = node.bus.subscribe(&device_channel(key)).await {

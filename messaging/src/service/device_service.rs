@@ -50,4 +50,60 @@ impl device_service_server::DeviceService for DeviceService {
         let answer = get_account::handle(&self.messaging, device, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
+
+    async fn revoke_device(
+        &self,
+        _request: Request<pb::RevokeDeviceRequest>,
+    ) -> Result<Response<pb::RevokeDeviceResponse>, Status> {
+        Err(Status::unimplemented("RevokeDevice"))
+    }
+
+    async fn renew_manifest(
+        &self,
+        _request: Request<pb::RenewManifestRequest>,
+    ) -> Result<Response<pb::RenewManifestResponse>, Status> {
+        Err(Status::unimplemented("RenewManifest"))
+    }
+
+    async fn start_generation(
+        &self,
+        _request: Request<pb::StartGenerationRequest>,
+    ) -> Result<Response<pb::StartGenerationResponse>, Status> {
+        Err(Status::unimplemented("StartGeneration"))
+    }
+
+    async fn set_recovery_kit(
+        &self,
+        _request: Request<pb::SetRecoveryKitRequest>,
+    ) -> Result<Response<pb::SetRecoveryKitResponse>, Status> {
+        Err(Status::unimplemented("SetRecoveryKit"))
+    }
+
+    async fn get_recovery_kit(
+        &self,
+        _request: Request<pb::GetRecoveryKitRequest>,
+    ) -> Result<Response<pb::GetRecoveryKitResponse>, Status> {
+        Err(Status::unimplemented("GetRecoveryKit"))
+    }
+
+    async fn request_account_reset(
+        &self,
+        _request: Request<pb::RequestAccountResetRequest>,
+    ) -> Result<Response<pb::RequestAccountResetResponse>, Status> {
+        Err(Status::unimplemented("RequestAccountReset"))
+    }
+
+    async fn cancel_account_reset(
+        &self,
+        _request: Request<pb::CancelAccountResetRequest>,
+    ) -> Result<Response<pb::CancelAccountResetResponse>, Status> {
+        Err(Status::unimplemented("CancelAccountReset"))
+    }
+
+    async fn reset_account(
+        &self,
+        _request: Request<pb::ResetAccountRequest>,
+    ) -> Result<Response<pb::ResetAccountResponse>, Status> {
+        Err(Status::unimplemented("ResetAccount"))
+    }
 }

@@ -42,6 +42,13 @@ impl message_service_server::MessageService for MessageService {
         Ok(Response::new(send::handle(&self.messaging, device, request.into_inner()).await?))
     }
 
+    async fn send_own(
+        &self,
+        _request: Request<pb::SendOwnRequest>,
+    ) -> Result<Response<pb::SendOwnResponse>, Status> {
+        Err(Status::unimplemented("SendOwn"))
+    }
+
     async fn send_control(
         &self,
         request: Request<pb::SendControlRequest>,

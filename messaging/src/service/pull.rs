@@ -20,5 +20,5 @@ pub(super) async fn handle(
     let key = (device.tenant, device.device);
     let (parcels, has_more) = messaging.delivery.pull(key, size, wait).await?;
     let envelopes = parcels.iter().map(Parcel::to_proto).collect();
-    Ok(pb::PullResponse { envelopes, has_more })
+    Ok(pb::PullResponse { envelopes, has_more, pending_reset: None })
 }

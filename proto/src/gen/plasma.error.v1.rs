@@ -74,6 +74,13 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED with RetryInfo: a device of the recipient has its full
     /// quota of undelivered envelopes. Nothing was accepted.
     QueueFull = 41,
+    /// FAILED_PRECONDITION: no reset of the account is due. `metadata.cause` is
+    /// `not_requested`, `pending` (with `effective_time`, RFC 3339) or `expired`.
+    ResetNotDue = 42,
+    /// FAILED_PRECONDITION: the linking does not take this. `metadata.cause` is
+    /// `expired`, `taken` (by another device, or by another message of this number)
+    /// or `out_of_order`. Show a new QR code.
+    LinkingNotOpen = 43,
     /// FAILED_PRECONDITION: the payer's wallet does not cover the price; nothing
     /// was charged. `metadata` has `required_minor_units`, `available_minor_units`
     /// and `currency_code`.
@@ -128,6 +135,8 @@ impl ErrorReason {
             Self::ChatBlocked => "ERROR_REASON_CHAT_BLOCKED",
             Self::AccessRequired => "ERROR_REASON_ACCESS_REQUIRED",
             Self::QueueFull => "ERROR_REASON_QUEUE_FULL",
+            Self::ResetNotDue => "ERROR_REASON_RESET_NOT_DUE",
+            Self::LinkingNotOpen => "ERROR_REASON_LINKING_NOT_OPEN",
             Self::PaymentRequired => "ERROR_REASON_PAYMENT_REQUIRED",
             Self::PriceChanged => "ERROR_REASON_PRICE_CHANGED",
             Self::CurrencyMismatch => "ERROR_REASON_CURRENCY_MISMATCH",
@@ -172,6 +181,8 @@ impl ErrorReason {
             "ERROR_REASON_CHAT_BLOCKED" => Some(Self::ChatBlocked),
             "ERROR_REASON_ACCESS_REQUIRED" => Some(Self::AccessRequired),
             "ERROR_REASON_QUEUE_FULL" => Some(Self::QueueFull),
+            "ERROR_REASON_RESET_NOT_DUE" => Some(Self::ResetNotDue),
+            "ERROR_REASON_LINKING_NOT_OPEN" => Some(Self::LinkingNotOpen),
             "ERROR_REASON_PAYMENT_REQUIRED" => Some(Self::PaymentRequired),
             "ERROR_REASON_PRICE_CHANGED" => Some(Self::PriceChanged),
             "ERROR_REASON_CURRENCY_MISMATCH" => Some(Self::CurrencyMismatch),

@@ -937,6 +937,567 @@ pub mod chat_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Request for StartLinking.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartLinkingRequest {}
+/// Response for StartLinking.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartLinkingResponse {
+    /// The linking, `linking_…`; the QR code carries it.
+    #[prost(string, tag = "1")]
+    pub linking_id: ::prost::alloc::string::String,
+    /// When it ends, two minutes from now.
+    #[prost(message, optional, tag = "2")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for PostLinkingMessage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostLinkingMessageRequest {
+    /// The linking, `linking_…`.
+    #[prost(string, tag = "1")]
+    pub linking_id: ::prost::alloc::string::String,
+    /// Which message: 1 and 3 from the approver, 2 from the new device.
+    #[prost(int32, tag = "2")]
+    pub number: i32,
+    /// The message, sealed; at most 256 KiB.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub ciphertext: ::prost::bytes::Bytes,
+}
+/// Response for PostLinkingMessage.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PostLinkingMessageResponse {}
+/// Request for AwaitLinkingMessage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AwaitLinkingMessageRequest {
+    /// The linking, `linking_…`.
+    #[prost(string, tag = "1")]
+    pub linking_id: ::prost::alloc::string::String,
+    /// Which message: the approver waits for 2, the new device for 1 and 3.
+    #[prost(int32, tag = "2")]
+    pub number: i32,
+    /// How long to wait; not at all where unset, 30 s at most.
+    #[prost(message, optional, tag = "3")]
+    pub wait: ::core::option::Option<::prost_types::Duration>,
+}
+/// Response for AwaitLinkingMessage.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AwaitLinkingMessageResponse {
+    /// The message; empty where it has not come yet.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub ciphertext: ::prost::bytes::Bytes,
+}
+/// Generated client implementations.
+pub mod device_linking_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Carries the three sealed messages with which a device joins an account: the
+    /// new device shows a QR code, an approver scans it. The service can neither read
+    /// nor forge them; docs/PROTOCOL.md has the bytes. A linking lives two minutes and
+    /// serves one approver.
+    #[derive(Debug, Clone)]
+    pub struct DeviceLinkingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl DeviceLinkingServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> DeviceLinkingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DeviceLinkingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DeviceLinkingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Opens a linking for the user being enrolled. The platform's token says whose
+        /// device it will be; only an approver of that user can answer.
+        ///
+        /// A retry opens another one; the one before of the same user ends.
+        /// Fails with NOT_FOUND (no account to join), RATE_LIMITED.
+        pub async fn start_linking(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartLinkingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartLinkingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceLinkingService/StartLinking",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceLinkingService",
+                        "StartLinking",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Leaves the next message of a linking. The approver leaves 1 and 3, the new
+        /// device leaves 2. The first approver's message takes the linking: no other
+        /// device can answer it.
+        ///
+        /// Safe to retry: the same message again changes nothing.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        pub async fn post_linking_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PostLinkingMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PostLinkingMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceLinkingService/PostLinkingMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceLinkingService",
+                        "PostLinkingMessage",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Waits for a message of the other side.
+        ///
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        pub async fn await_linking_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AwaitLinkingMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AwaitLinkingMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceLinkingService/AwaitLinkingMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceLinkingService",
+                        "AwaitLinkingMessage",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod device_linking_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DeviceLinkingServiceServer.
+    #[async_trait]
+    pub trait DeviceLinkingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Opens a linking for the user being enrolled. The platform's token says whose
+        /// device it will be; only an approver of that user can answer.
+        ///
+        /// A retry opens another one; the one before of the same user ends.
+        /// Fails with NOT_FOUND (no account to join), RATE_LIMITED.
+        async fn start_linking(
+            &self,
+            request: tonic::Request<super::StartLinkingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartLinkingResponse>,
+            tonic::Status,
+        >;
+        /// Leaves the next message of a linking. The approver leaves 1 and 3, the new
+        /// device leaves 2. The first approver's message takes the linking: no other
+        /// device can answer it.
+        ///
+        /// Safe to retry: the same message again changes nothing.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        async fn post_linking_message(
+            &self,
+            request: tonic::Request<super::PostLinkingMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PostLinkingMessageResponse>,
+            tonic::Status,
+        >;
+        /// Waits for a message of the other side.
+        ///
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        async fn await_linking_message(
+            &self,
+            request: tonic::Request<super::AwaitLinkingMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AwaitLinkingMessageResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Carries the three sealed messages with which a device joins an account: the
+    /// new device shows a QR code, an approver scans it. The service can neither read
+    /// nor forge them; docs/PROTOCOL.md has the bytes. A linking lives two minutes and
+    /// serves one approver.
+    #[derive(Debug)]
+    pub struct DeviceLinkingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DeviceLinkingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for DeviceLinkingServiceServer<T>
+    where
+        T: DeviceLinkingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.messaging.v1.DeviceLinkingService/StartLinking" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartLinkingSvc<T: DeviceLinkingService>(pub Arc<T>);
+                    impl<
+                        T: DeviceLinkingService,
+                    > tonic::server::UnaryService<super::StartLinkingRequest>
+                    for StartLinkingSvc<T> {
+                        type Response = super::StartLinkingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartLinkingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceLinkingService>::start_linking(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartLinkingSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceLinkingService/PostLinkingMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct PostLinkingMessageSvc<T: DeviceLinkingService>(pub Arc<T>);
+                    impl<
+                        T: DeviceLinkingService,
+                    > tonic::server::UnaryService<super::PostLinkingMessageRequest>
+                    for PostLinkingMessageSvc<T> {
+                        type Response = super::PostLinkingMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PostLinkingMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceLinkingService>::post_linking_message(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PostLinkingMessageSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceLinkingService/AwaitLinkingMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct AwaitLinkingMessageSvc<T: DeviceLinkingService>(pub Arc<T>);
+                    impl<
+                        T: DeviceLinkingService,
+                    > tonic::server::UnaryService<super::AwaitLinkingMessageRequest>
+                    for AwaitLinkingMessageSvc<T> {
+                        type Response = super::AwaitLinkingMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AwaitLinkingMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceLinkingService>::await_linking_message(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AwaitLinkingMessageSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DeviceLinkingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.messaging.v1.DeviceLinkingService";
+    impl<T> tonic::server::NamedService for DeviceLinkingServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// The keys that a device must have published before anyone can write to it.
 /// Each is a signed prekey as docs/PROTOCOL.md defines it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1011,6 +1572,143 @@ pub struct GetAccountResponse {
     #[prost(message, optional, tag = "1")]
     pub account: ::core::option::Option<AccountState>,
 }
+/// Request for RevokeDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeDeviceRequest {
+    /// The manifest that follows the one in force and lists every device of it but one.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub manifest: ::prost::bytes::Bytes,
+}
+/// Response for RevokeDevice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeDeviceResponse {
+    /// The account after the change.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<AccountState>,
+}
+/// Request for RenewManifest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewManifestRequest {
+    /// The manifest that follows the one in force and lists the same devices.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub manifest: ::prost::bytes::Bytes,
+}
+/// Response for RenewManifest.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RenewManifestResponse {
+    /// The account after the change.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<AccountState>,
+}
+/// A device that joins by the root key's word.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoveredDevice {
+    /// The device's certificate, signed by the root and counter-signed.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub certificate: ::prost::bytes::Bytes,
+    /// The device's prekeys.
+    #[prost(message, optional, tag = "2")]
+    pub prekeys: ::core::option::Option<DevicePrekeys>,
+}
+/// Request for StartGeneration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartGenerationRequest {
+    /// The first manifest of the next generation, signed by the root, on top of the
+    /// one in force: some of its devices and at most one new one.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub manifest: ::prost::bytes::Bytes,
+    /// The new device. Required of a caller without a device.
+    #[prost(message, optional, tag = "2")]
+    pub new_device: ::core::option::Option<RecoveredDevice>,
+}
+/// Response for StartGeneration.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartGenerationResponse {
+    /// The account after the change.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<AccountState>,
+    /// An access token of the new device; empty without one.
+    #[prost(string, tag = "2")]
+    pub access_token: ::prost::alloc::string::String,
+    /// When the access token expires.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for SetRecoveryKit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRecoveryKitRequest {
+    /// The kit, as docs/PROTOCOL.md defines it.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub recovery_kit: ::prost::bytes::Bytes,
+}
+/// Response for SetRecoveryKit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRecoveryKitResponse {}
+/// Request for GetRecoveryKit.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecoveryKitRequest {}
+/// Response for GetRecoveryKit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecoveryKitResponse {
+    /// The kit.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub recovery_kit: ::prost::bytes::Bytes,
+}
+/// A reset of an account that has been asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AccountReset {
+    /// When it was asked for.
+    #[prost(message, optional, tag = "1")]
+    pub request_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// From when on ResetAccount carries it out.
+    #[prost(message, optional, tag = "2")]
+    pub effective_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Until when it can be carried out, 7 days later; then it has to be asked for again.
+    #[prost(message, optional, tag = "3")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for RequestAccountReset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestAccountResetRequest {}
+/// Response for RequestAccountReset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RequestAccountResetResponse {
+    /// The pending reset.
+    #[prost(message, optional, tag = "1")]
+    pub reset: ::core::option::Option<AccountReset>,
+}
+/// Request for CancelAccountReset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelAccountResetRequest {}
+/// Response for CancelAccountReset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelAccountResetResponse {}
+/// Request for ResetAccount.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResetAccountRequest {
+    /// The new root public key, 65 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub root_public_key: ::prost::bytes::Bytes,
+    /// The device's certificate, signed by the new root and counter-signed.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub certificate: ::prost::bytes::Bytes,
+    /// The first manifest under the new root, of generation 0.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub manifest: ::prost::bytes::Bytes,
+    /// The device's prekeys.
+    #[prost(message, optional, tag = "4")]
+    pub prekeys: ::core::option::Option<DevicePrekeys>,
+}
+/// Response for ResetAccount.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResetAccountResponse {
+    /// An access token.
+    #[prost(string, tag = "1")]
+    pub access_token: ::prost::alloc::string::String,
+    /// When the access token expires.
+    #[prost(message, optional, tag = "2")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
 /// Generated client implementations.
 pub mod device_service_client {
     #![allow(
@@ -1024,6 +1722,9 @@ pub mod device_service_client {
     use tonic::codegen::http::Uri;
     /// Keeps a user's signed list of devices. The service checks every signature,
     /// and so does every client: it cannot add a device by itself.
+    ///
+    /// Changes of the list are compare-and-set on the manifest in force, which takes
+    /// the place of an idempotency key: a repeated call finds its manifest in force.
     #[derive(Debug, Clone)]
     pub struct DeviceServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1170,7 +1871,7 @@ pub mod device_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Gets the signed device list of the caller's own user, or of a user with whom
-        /// it has a chat.
+        /// it has a chat. A user being enrolled gets its own only.
         ///
         /// Fails with NOT_FOUND.
         pub async fn get_account(
@@ -1196,6 +1897,273 @@ pub mod device_service_client {
             req.extensions_mut()
                 .insert(
                     GrpcMethod::new("plasma.messaging.v1.DeviceService", "GetAccount"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a device of the calling user with a manifest, signed by the calling
+        /// approver, that no longer lists it. What is queued for the device is deleted,
+        /// its tokens end at once and its streams within 5 seconds.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT.
+        pub async fn revoke_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/RevokeDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.DeviceService", "RevokeDevice"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts a fresh manifest of the same devices in force, signed by the calling
+        /// approver. Due when half of the 30 days of the one in force are over.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT.
+        pub async fn renew_manifest(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RenewManifestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewManifestResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/RenewManifest",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.DeviceService", "RenewManifest"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Starts the account's next generation with a manifest signed by the root key,
+        /// which the recovery kit holds. Devices that it does not list are removed as by
+        /// RevokeDevice, whoever approved them: this cuts off a stolen approver. It may
+        /// list one new device, certified by the root: this is how someone who has lost
+        /// every device comes back.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT, NOT_FOUND (no account).
+        pub async fn start_generation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartGenerationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartGenerationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/StartGeneration",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceService",
+                        "StartGeneration",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Keeps the user's recovery kit in place of the one before: the root key sealed
+        /// under a recovery key that never leaves the person. The root must have signed
+        /// it, so that a stolen device cannot replace it.
+        ///
+        /// Safe to retry.
+        /// Fails with IDENTITY_REFUSED.
+        pub async fn set_recovery_kit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetRecoveryKitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRecoveryKitResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/SetRecoveryKit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceService",
+                        "SetRecoveryKit",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets the calling user's recovery kit. Nobody can open it without the recovery key.
+        ///
+        /// Fails with NOT_FOUND.
+        pub async fn get_recovery_kit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRecoveryKitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecoveryKitResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/GetRecoveryKit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceService",
+                        "GetRecoveryKit",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for the account to begin anew, for someone who has lost every device and
+        /// the recovery key. Nothing changes yet: every device of the account is told,
+        /// and each of them can cancel until the platform's delay is over. A platform's
+        /// token alone never shortens it.
+        ///
+        /// Safe to retry: a request that is pending answers again.
+        /// Fails with NOT_FOUND (no account).
+        pub async fn request_account_reset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RequestAccountResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestAccountResetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/RequestAccountReset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceService",
+                        "RequestAccountReset",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Cancels a pending reset of the calling user's account.
+        ///
+        /// Safe to retry: cancelling what is not pending changes nothing.
+        pub async fn cancel_account_reset(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelAccountResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelAccountResetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/CancelAccountReset",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.messaging.v1.DeviceService",
+                        "CancelAccountReset",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Begins the account anew once a reset is due: a new root, a new fingerprint,
+        /// one device. The devices before are removed, and everyone who knows the user is
+        /// shown a changed identity. Chats and what was paid for stay.
+        ///
+        /// Safe to retry for 15 minutes, as RegisterFirstDevice.
+        /// Fails with RESET_NOT_DUE, IDENTITY_REFUSED.
+        pub async fn reset_account(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResetAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResetAccountResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.DeviceService/ResetAccount",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.DeviceService", "ResetAccount"),
                 );
             self.inner.unary(req, path, codec).await
         }
@@ -1239,7 +2207,7 @@ pub mod device_service_server {
             tonic::Status,
         >;
         /// Gets the signed device list of the caller's own user, or of a user with whom
-        /// it has a chat.
+        /// it has a chat. A user being enrolled gets its own only.
         ///
         /// Fails with NOT_FOUND.
         async fn get_account(
@@ -1249,9 +2217,112 @@ pub mod device_service_server {
             tonic::Response<super::GetAccountResponse>,
             tonic::Status,
         >;
+        /// Removes a device of the calling user with a manifest, signed by the calling
+        /// approver, that no longer lists it. What is queued for the device is deleted,
+        /// its tokens end at once and its streams within 5 seconds.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT.
+        async fn revoke_device(
+            &self,
+            request: tonic::Request<super::RevokeDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeDeviceResponse>,
+            tonic::Status,
+        >;
+        /// Puts a fresh manifest of the same devices in force, signed by the calling
+        /// approver. Due when half of the 30 days of the one in force are over.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT.
+        async fn renew_manifest(
+            &self,
+            request: tonic::Request<super::RenewManifestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RenewManifestResponse>,
+            tonic::Status,
+        >;
+        /// Starts the account's next generation with a manifest signed by the root key,
+        /// which the recovery kit holds. Devices that it does not list are removed as by
+        /// RevokeDevice, whoever approved them: this cuts off a stolen approver. It may
+        /// list one new device, certified by the root: this is how someone who has lost
+        /// every device comes back.
+        ///
+        /// Safe to retry: the manifest in force answers again.
+        /// Fails with IDENTITY_REFUSED, MANIFEST_CONFLICT, NOT_FOUND (no account).
+        async fn start_generation(
+            &self,
+            request: tonic::Request<super::StartGenerationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartGenerationResponse>,
+            tonic::Status,
+        >;
+        /// Keeps the user's recovery kit in place of the one before: the root key sealed
+        /// under a recovery key that never leaves the person. The root must have signed
+        /// it, so that a stolen device cannot replace it.
+        ///
+        /// Safe to retry.
+        /// Fails with IDENTITY_REFUSED.
+        async fn set_recovery_kit(
+            &self,
+            request: tonic::Request<super::SetRecoveryKitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetRecoveryKitResponse>,
+            tonic::Status,
+        >;
+        /// Gets the calling user's recovery kit. Nobody can open it without the recovery key.
+        ///
+        /// Fails with NOT_FOUND.
+        async fn get_recovery_kit(
+            &self,
+            request: tonic::Request<super::GetRecoveryKitRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRecoveryKitResponse>,
+            tonic::Status,
+        >;
+        /// Asks for the account to begin anew, for someone who has lost every device and
+        /// the recovery key. Nothing changes yet: every device of the account is told,
+        /// and each of them can cancel until the platform's delay is over. A platform's
+        /// token alone never shortens it.
+        ///
+        /// Safe to retry: a request that is pending answers again.
+        /// Fails with NOT_FOUND (no account).
+        async fn request_account_reset(
+            &self,
+            request: tonic::Request<super::RequestAccountResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RequestAccountResetResponse>,
+            tonic::Status,
+        >;
+        /// Cancels a pending reset of the calling user's account.
+        ///
+        /// Safe to retry: cancelling what is not pending changes nothing.
+        async fn cancel_account_reset(
+            &self,
+            request: tonic::Request<super::CancelAccountResetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelAccountResetResponse>,
+            tonic::Status,
+        >;
+        /// Begins the account anew once a reset is due: a new root, a new fingerprint,
+        /// one device. The devices before are removed, and everyone who knows the user is
+        /// shown a changed identity. Chats and what was paid for stay.
+        ///
+        /// Safe to retry for 15 minutes, as RegisterFirstDevice.
+        /// Fails with RESET_NOT_DUE, IDENTITY_REFUSED.
+        async fn reset_account(
+            &self,
+            request: tonic::Request<super::ResetAccountRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResetAccountResponse>,
+            tonic::Status,
+        >;
     }
     /// Keeps a user's signed list of devices. The service checks every signature,
     /// and so does every client: it cannot add a device by itself.
+    ///
+    /// Changes of the list are compare-and-set on the manifest in force, which takes
+    /// the place of an idempotency key: a repeated call finds its manifest in force.
     #[derive(Debug)]
     pub struct DeviceServiceServer<T> {
         inner: Arc<T>,
@@ -1449,6 +2520,371 @@ pub mod device_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetAccountSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/RevokeDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::RevokeDeviceRequest>
+                    for RevokeDeviceSvc<T> {
+                        type Response = super::RevokeDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::revoke_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeDeviceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/RenewManifest" => {
+                    #[allow(non_camel_case_types)]
+                    struct RenewManifestSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::RenewManifestRequest>
+                    for RenewManifestSvc<T> {
+                        type Response = super::RenewManifestResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RenewManifestRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::renew_manifest(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RenewManifestSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/StartGeneration" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartGenerationSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::StartGenerationRequest>
+                    for StartGenerationSvc<T> {
+                        type Response = super::StartGenerationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartGenerationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::start_generation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartGenerationSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/SetRecoveryKit" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetRecoveryKitSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::SetRecoveryKitRequest>
+                    for SetRecoveryKitSvc<T> {
+                        type Response = super::SetRecoveryKitResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetRecoveryKitRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::set_recovery_kit(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetRecoveryKitSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/GetRecoveryKit" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRecoveryKitSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::GetRecoveryKitRequest>
+                    for GetRecoveryKitSvc<T> {
+                        type Response = super::GetRecoveryKitResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRecoveryKitRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::get_recovery_kit(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRecoveryKitSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/RequestAccountReset" => {
+                    #[allow(non_camel_case_types)]
+                    struct RequestAccountResetSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::RequestAccountResetRequest>
+                    for RequestAccountResetSvc<T> {
+                        type Response = super::RequestAccountResetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RequestAccountResetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::request_account_reset(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RequestAccountResetSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/CancelAccountReset" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelAccountResetSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::CancelAccountResetRequest>
+                    for CancelAccountResetSvc<T> {
+                        type Response = super::CancelAccountResetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelAccountResetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::cancel_account_reset(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelAccountResetSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.DeviceService/ResetAccount" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResetAccountSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::ResetAccountRequest>
+                    for ResetAccountSvc<T> {
+                        type Response = super::ResetAccountResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResetAccountRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::reset_account(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResetAccountSvc(inner);
                         let codec = crate::codec::PlasmaCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2809,10 +4245,56 @@ pub mod send_response {
         Mismatch(super::DeviceMismatch),
     }
 }
+/// Request for SendOwn.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendOwnRequest {
+    /// The message, `msg_…`, chosen by the sender and the same on a retry.
+    #[prost(string, tag = "1")]
+    pub message_id: ::prost::alloc::string::String,
+    /// One envelope for every device of the user but the sending one.
+    #[prost(message, repeated, tag = "2")]
+    pub envelopes: ::prost::alloc::vec::Vec<DeviceEnvelope>,
+    /// Hash of the own manifest for which the message was sealed, 32 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub own_manifest_hash: ::prost::bytes::Bytes,
+}
+/// Nothing was accepted: the envelopes are not those of the user's devices.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OwnDeviceMismatch {
+    /// Devices that have no envelope, `device_…`.
+    #[prost(string, repeated, tag = "1")]
+    pub missing_device_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Devices that have an envelope and are not in the manifest, `device_…`.
+    #[prost(string, repeated, tag = "2")]
+    pub extra_device_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The account now.
+    #[prost(message, optional, tag = "3")]
+    pub account: ::core::option::Option<AccountState>,
+}
+/// Response for SendOwn.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SendOwnResponse {
+    /// What happened.
+    #[prost(oneof = "send_own_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<send_own_response::Outcome>,
+}
+/// Nested message and enum types in `SendOwnResponse`.
+pub mod send_own_response {
+    /// What happened.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Outcome {
+        /// Accepted for every device.
+        #[prost(message, tag = "1")]
+        Accepted(super::SendAccepted),
+        /// Nothing accepted; verify the account, seal again, retry, at most 5 times.
+        #[prost(message, tag = "2")]
+        Mismatch(super::OwnDeviceMismatch),
+    }
+}
 /// Request for SendControl.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SendControlRequest {
-    /// The chat, `chat_…`.
+    /// The chat, `chat_…`; empty to reach another device of the calling user.
     #[prost(string, tag = "1")]
     pub chat_id: ::prost::alloc::string::String,
     /// The message, `msg_…`, chosen by the sender and the same on a retry.
@@ -2839,7 +4321,7 @@ pub struct Envelope {
     /// Id, `env_…`, for Acknowledge.
     #[prost(string, tag = "1")]
     pub envelope_id: ::prost::alloc::string::String,
-    /// The chat, `chat_…`.
+    /// The chat, `chat_…`; empty for what one's own devices tell each other.
     #[prost(string, tag = "2")]
     pub chat_id: ::prost::alloc::string::String,
     /// The message, `msg_…`.
@@ -2854,6 +4336,10 @@ pub struct Envelope {
     /// When the service took it.
     #[prost(message, optional, tag = "6")]
     pub accept_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The service's mark, 32 bytes: with it a report shows that the service delivered
+    /// exactly this envelope to this device.
+    #[prost(bytes = "bytes", tag = "7")]
+    pub franking_tag: ::prost::bytes::Bytes,
 }
 /// The first event of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2861,6 +4347,10 @@ pub struct Hello {
     /// Time between heartbeats.
     #[prost(message, optional, tag = "1")]
     pub heartbeat_interval: ::core::option::Option<::prost_types::Duration>,
+    /// Somebody whom the platform vouches for asks to begin the account anew. Tell the
+    /// person; CancelAccountReset ends it.
+    #[prost(message, optional, tag = "2")]
+    pub pending_reset: ::core::option::Option<AccountReset>,
 }
 /// Everything that was stored when the stream opened has been acknowledged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2933,6 +4423,9 @@ pub struct PullResponse {
     /// Whether more is queued.
     #[prost(bool, tag = "2")]
     pub has_more: bool,
+    /// As in Hello.
+    #[prost(message, optional, tag = "3")]
+    pub pending_reset: ::core::option::Option<AccountReset>,
 }
 /// What became of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -2946,6 +4439,9 @@ pub enum DeliveryState {
     Stored = 2,
     /// It was ephemeral and the device was not online.
     Dropped = 3,
+    /// The device was removed from its account while the message was on its way; it
+    /// gets nothing.
+    Revoked = 4,
 }
 impl DeliveryState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2958,6 +4454,7 @@ impl DeliveryState {
             Self::Delivered => "DELIVERY_STATE_DELIVERED",
             Self::Stored => "DELIVERY_STATE_STORED",
             Self::Dropped => "DELIVERY_STATE_DROPPED",
+            Self::Revoked => "DELIVERY_STATE_REVOKED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2967,6 +4464,7 @@ impl DeliveryState {
             "DELIVERY_STATE_DELIVERED" => Some(Self::Delivered),
             "DELIVERY_STATE_STORED" => Some(Self::Stored),
             "DELIVERY_STATE_DROPPED" => Some(Self::Dropped),
+            "DELIVERY_STATE_REVOKED" => Some(Self::Revoked),
             _ => None,
         }
     }
@@ -2981,6 +4479,8 @@ pub enum ResumeReason {
     MaxAge = 1,
     /// The node is being stopped.
     Drain = 2,
+    /// The next hello has news about the account.
+    AccountNotice = 3,
 }
 impl ResumeReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2992,6 +4492,7 @@ impl ResumeReason {
             Self::Unspecified => "RESUME_REASON_UNSPECIFIED",
             Self::MaxAge => "RESUME_REASON_MAX_AGE",
             Self::Drain => "RESUME_REASON_DRAIN",
+            Self::AccountNotice => "RESUME_REASON_ACCOUNT_NOTICE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3000,6 +4501,7 @@ impl ResumeReason {
             "RESUME_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "RESUME_REASON_MAX_AGE" => Some(Self::MaxAge),
             "RESUME_REASON_DRAIN" => Some(Self::Drain),
+            "RESUME_REASON_ACCOUNT_NOTICE" => Some(Self::AccountNotice),
             _ => None,
         }
     }
@@ -3127,9 +4629,42 @@ pub mod message_service_client {
                 .insert(GrpcMethod::new("plasma.messaging.v1.MessageService", "Send"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sends one message to every other device of the calling user: what one's own
+        /// devices tell each other, such as read states and settings. Needs no chat.
+        ///
+        /// Safe to retry with the same `message_id`. A device set that is out of date is
+        /// an outcome of the response.
+        /// Fails with QUEUE_FULL, RATE_LIMITED.
+        pub async fn send_own(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendOwnRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendOwnResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.MessageService/SendOwn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.MessageService", "SendOwn"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Sends one envelope to one device of the chat's two users, for the repair of
         /// sessions. Needs membership of the chat and no pass in force; only a chat that
-        /// nobody ever had access to refuses with ACCESS_REQUIRED.
+        /// nobody ever had access to refuses with ACCESS_REQUIRED. Without a chat it
+        /// reaches the other devices of the calling user.
         ///
         /// Safe to retry with the same `message_id`.
         /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,
@@ -3275,9 +4810,20 @@ pub mod message_service_server {
             &self,
             request: tonic::Request<super::SendRequest>,
         ) -> std::result::Result<tonic::Response<super::SendResponse>, tonic::Status>;
+        /// Sends one message to every other device of the calling user: what one's own
+        /// devices tell each other, such as read states and settings. Needs no chat.
+        ///
+        /// Safe to retry with the same `message_id`. A device set that is out of date is
+        /// an outcome of the response.
+        /// Fails with QUEUE_FULL, RATE_LIMITED.
+        async fn send_own(
+            &self,
+            request: tonic::Request<super::SendOwnRequest>,
+        ) -> std::result::Result<tonic::Response<super::SendOwnResponse>, tonic::Status>;
         /// Sends one envelope to one device of the chat's two users, for the repair of
         /// sessions. Needs membership of the chat and no pass in force; only a chat that
-        /// nobody ever had access to refuses with ACCESS_REQUIRED.
+        /// nobody ever had access to refuses with ACCESS_REQUIRED. Without a chat it
+        /// reaches the other devices of the calling user.
         ///
         /// Safe to retry with the same `message_id`.
         /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,
@@ -3432,6 +4978,51 @@ pub mod message_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SendSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.MessageService/SendOwn" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendOwnSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::UnaryService<super::SendOwnRequest>
+                    for SendOwnSvc<T> {
+                        type Response = super::SendOwnResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendOwnRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::send_own(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendOwnSvc(inner);
                         let codec = crate::codec::PlasmaCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -3664,6 +5255,637 @@ pub mod message_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plasma.messaging.v1.MessageService";
     impl<T> tonic::server::NamedService for MessageServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A message that the reporter discloses.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisclosedMessage {
+    /// The envelope as the service delivered it to the calling device, with its
+    /// `franking_tag`.
+    #[prost(message, optional, tag = "1")]
+    pub envelope: ::core::option::Option<Envelope>,
+    /// What opens exactly this envelope and no other, as docs/PROTOCOL.md defines it.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub disclosure: ::prost::bytes::Bytes,
+}
+/// Request for CreateReport.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateReportRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The chat, `chat_…`.
+    #[prost(string, tag = "2")]
+    pub chat_id: ::prost::alloc::string::String,
+    /// What the report is about.
+    #[prost(enumeration = "ReportCategory", tag = "3")]
+    pub category: i32,
+    /// In the reporter's words.
+    #[prost(string, tag = "4")]
+    pub comment: ::prost::alloc::string::String,
+    /// Messages of the other user that the calling device received; none or up to 20.
+    #[prost(message, repeated, tag = "5")]
+    pub messages: ::prost::alloc::vec::Vec<DisclosedMessage>,
+}
+/// Response for CreateReport.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateReportResponse {
+    /// The report, `report_…`.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+/// A report.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Report {
+    /// Id, `report_…`.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    /// The chat, `chat_…`.
+    #[prost(string, tag = "2")]
+    pub chat_id: ::prost::alloc::string::String,
+    /// Who reports.
+    #[prost(message, optional, tag = "3")]
+    pub reporter: ::core::option::Option<UserAddress>,
+    /// Who is reported.
+    #[prost(message, optional, tag = "4")]
+    pub reported: ::core::option::Option<UserAddress>,
+    /// The reporter's device, to which the disclosed envelopes were delivered.
+    #[prost(message, optional, tag = "5")]
+    pub reporter_device: ::core::option::Option<DeviceAddress>,
+    /// What the report is about.
+    #[prost(enumeration = "ReportCategory", tag = "6")]
+    pub category: i32,
+    /// In the reporter's words.
+    #[prost(string, tag = "7")]
+    pub comment: ::prost::alloc::string::String,
+    /// How many messages are disclosed.
+    #[prost(int32, tag = "8")]
+    pub message_count: i32,
+    /// When it was made.
+    #[prost(message, optional, tag = "9")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for GetReport.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReportRequest {
+    /// The report, `report_…`.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+/// Response for GetReport.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetReportResponse {
+    /// The report.
+    #[prost(message, optional, tag = "1")]
+    pub report: ::core::option::Option<Report>,
+    /// What was disclosed.
+    #[prost(message, repeated, tag = "2")]
+    pub messages: ::prost::alloc::vec::Vec<DisclosedMessage>,
+}
+/// Request for ListReports.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReportsRequest {
+    /// Most reports to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListReports.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReportsResponse {
+    /// Reports, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub reports: ::prost::alloc::vec::Vec<Report>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// What a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReportCategory {
+    /// Never sent.
+    Unspecified = 0,
+    /// Unwanted advertising or fraud.
+    Spam = 1,
+    /// Insults, threats or stalking.
+    Harassment = 2,
+    /// Content that is against the law.
+    IllegalContent = 3,
+    /// Somebody else; the comment says what.
+    Other = 4,
+}
+impl ReportCategory {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REPORT_CATEGORY_UNSPECIFIED",
+            Self::Spam => "REPORT_CATEGORY_SPAM",
+            Self::Harassment => "REPORT_CATEGORY_HARASSMENT",
+            Self::IllegalContent => "REPORT_CATEGORY_ILLEGAL_CONTENT",
+            Self::Other => "REPORT_CATEGORY_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REPORT_CATEGORY_UNSPECIFIED" => Some(Self::Unspecified),
+            "REPORT_CATEGORY_SPAM" => Some(Self::Spam),
+            "REPORT_CATEGORY_HARASSMENT" => Some(Self::Harassment),
+            "REPORT_CATEGORY_ILLEGAL_CONTENT" => Some(Self::IllegalContent),
+            "REPORT_CATEGORY_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod report_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Reports of what one user did to another. The reporter chooses what to disclose;
+    /// the service learns nothing else of the chat.
+    #[derive(Debug, Clone)]
+    pub struct ReportServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ReportServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ReportServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ReportServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ReportServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Reports the other user of a chat to that user's platform, with messages that
+        /// the reporter chooses to disclose. For each the service checks its own mark: it
+        /// delivered exactly this envelope from that device to the calling one. With the
+        /// message key disclosed, the envelope's key commitment then proves to anybody
+        /// what was written; see docs/PROTOCOL.md.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the chat), RATE_LIMITED, IDEMPOTENCY_KEY_REUSED.
+        pub async fn create_report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateReportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.ReportService/CreateReport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.ReportService", "CreateReport"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets a report about one of the tenant's users, with what was disclosed.
+        ///
+        /// Fails with NOT_FOUND.
+        pub async fn get_report(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.ReportService/GetReport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.ReportService", "GetReport"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the reports about the tenant's users, newest first, without what was disclosed.
+        pub async fn list_reports(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReportsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.ReportService/ListReports",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.ReportService", "ListReports"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod report_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ReportServiceServer.
+    #[async_trait]
+    pub trait ReportService: std::marker::Send + std::marker::Sync + 'static {
+        /// Reports the other user of a chat to that user's platform, with messages that
+        /// the reporter chooses to disclose. For each the service checks its own mark: it
+        /// delivered exactly this envelope from that device to the calling one. With the
+        /// message key disclosed, the envelope's key commitment then proves to anybody
+        /// what was written; see docs/PROTOCOL.md.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the chat), RATE_LIMITED, IDEMPOTENCY_KEY_REUSED.
+        async fn create_report(
+            &self,
+            request: tonic::Request<super::CreateReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateReportResponse>,
+            tonic::Status,
+        >;
+        /// Gets a report about one of the tenant's users, with what was disclosed.
+        ///
+        /// Fails with NOT_FOUND.
+        async fn get_report(
+            &self,
+            request: tonic::Request<super::GetReportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReportResponse>,
+            tonic::Status,
+        >;
+        /// Lists the reports about the tenant's users, newest first, without what was disclosed.
+        async fn list_reports(
+            &self,
+            request: tonic::Request<super::ListReportsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReportsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Reports of what one user did to another. The reporter chooses what to disclose;
+    /// the service learns nothing else of the chat.
+    #[derive(Debug)]
+    pub struct ReportServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ReportServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ReportServiceServer<T>
+    where
+        T: ReportService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.messaging.v1.ReportService/CreateReport" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateReportSvc<T: ReportService>(pub Arc<T>);
+                    impl<
+                        T: ReportService,
+                    > tonic::server::UnaryService<super::CreateReportRequest>
+                    for CreateReportSvc<T> {
+                        type Response = super::CreateReportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateReportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReportService>::create_report(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateReportSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.ReportService/GetReport" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReportSvc<T: ReportService>(pub Arc<T>);
+                    impl<
+                        T: ReportService,
+                    > tonic::server::UnaryService<super::GetReportRequest>
+                    for GetReportSvc<T> {
+                        type Response = super::GetReportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetReportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReportService>::get_report(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReportSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.messaging.v1.ReportService/ListReports" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReportsSvc<T: ReportService>(pub Arc<T>);
+                    impl<
+                        T: ReportService,
+                    > tonic::server::UnaryService<super::ListReportsRequest>
+                    for ListReportsSvc<T> {
+                        type Response = super::ListReportsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReportsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ReportService>::list_reports(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReportsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ReportServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.messaging.v1.ReportService";
+    impl<T> tonic::server::NamedService for ReportServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -1330,6 +1330,12 @@ pub struct TenantPolicy {
     /// between platforms needs the permission of both.
     #[prost(bool, tag = "2")]
     pub allow_other_platforms: bool,
+    /// How long the devices of a user have to cancel a reset of the account that was
+    /// asked for on the platform's word alone; at most 30 days, at least what the
+    /// operator demands (24 hours by default). 7 days where unset. A change counts for
+    /// later requests only.
+    #[prost(message, optional, tag = "3")]
+    pub account_reset_delay: ::core::option::Option<::prost_types::Duration>,
 }
 /// A partner platform.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

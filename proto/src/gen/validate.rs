@@ -289,13 +289,103 @@ impl Validate for crate::billing::v1::WalletEntry {
     }
 }
 
+impl Validate for crate::content::v1::AccountSettings {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::ChatSettings {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::content::v1::Content {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
 }
 
+impl Validate for crate::content::v1::Deletion {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::DeviceName {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::DisappearingTimer {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::Edit {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::Forward {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::KnownChat {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::KnownContact {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::LinkingGrant {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::MessageRef {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::Reaction {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::Receipt {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::content::v1::Text {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::content::v1::Typing {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::AccountReset {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -339,6 +429,21 @@ impl Validate for crate::messaging::v1::AddDeviceResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::AwaitLinkingMessageRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::id("linking_id", &self.linking_id, "linking", true)?;
+        check::integer("number", i128::from(self.number), Some(1), Some(3))?;
+        check::duration("wait", self.wait.as_ref(), false, Some(0), Some(30))?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::AwaitLinkingMessageResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::BlockChatRequest {
     fn validate(&self) -> Result<(), Violation> {
         check::text("request_id", &self.request_id, true, 8, 64)?;
@@ -348,6 +453,18 @@ impl Validate for crate::messaging::v1::BlockChatRequest {
 }
 
 impl Validate for crate::messaging::v1::BlockChatResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::CancelAccountResetRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::CancelAccountResetResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -411,6 +528,27 @@ impl Validate for crate::messaging::v1::CreateLinkResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::CreateReportRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::text("request_id", &self.request_id, true, 8, 64)?;
+        check::id("chat_id", &self.chat_id, "chat", true)?;
+        check::enumeration("category", self.category, crate::messaging::v1::ReportCategory::is_valid(self.category), true)?;
+        check::text("comment", &self.comment, false, 0, 2000)?;
+        check::items("messages", &self.messages, false, 20, false)?;
+        for (index, item) in self.messages.iter().enumerate() {
+            let at = check::at("messages", index);
+            check::message(&at, Some(item), true)?;
+        }
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::CreateReportResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::CreateSessionRequest {
     fn validate(&self) -> Result<(), Violation> {
         check::message("device", self.device.as_ref(), true)?;
@@ -463,8 +601,23 @@ impl Validate for crate::messaging::v1::DevicePrekeys {
     }
 }
 
+impl Validate for crate::messaging::v1::DisclosedMessage {
+    fn validate(&self) -> Result<(), Violation> {
+        check::message("envelope", self.envelope.as_ref(), true)?;
+        check::bytes("disclosure", &self.disclosure, true, 0, 256)?;
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::Envelope {
     fn validate(&self) -> Result<(), Violation> {
+        check::id("envelope_id", &self.envelope_id, "env", false)?;
+        check::id("chat_id", &self.chat_id, "chat", false)?;
+        check::id("message_id", &self.message_id, "msg", false)?;
+        check::message("sender", self.sender.as_ref(), false)?;
+        check::bytes("ciphertext", &self.ciphertext, false, 0, 98304)?;
+        check::timestamp("accept_time", self.accept_time.as_ref(), false)?;
+        check::bytes("franking_tag", &self.franking_tag, false, 0, 32)?;
         Ok(())
     }
 }
@@ -505,6 +658,31 @@ impl Validate for crate::messaging::v1::GetChatRequest {
 }
 
 impl Validate for crate::messaging::v1::GetChatResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::GetRecoveryKitRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::GetRecoveryKitResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::GetReportRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::id("report_id", &self.report_id, "report", true)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::GetReportResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -556,6 +734,20 @@ impl Validate for crate::messaging::v1::ListLinksResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::ListReportsRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::integer("page_size", i128::from(self.page_size), Some(0), Some(200))?;
+        check::text("page_token", &self.page_token, false, 0, 200)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::ListReportsResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::OpenChatRequest {
     fn validate(&self) -> Result<(), Violation> {
         check::text("request_id", &self.request_id, true, 8, 64)?;
@@ -566,6 +758,27 @@ impl Validate for crate::messaging::v1::OpenChatRequest {
 }
 
 impl Validate for crate::messaging::v1::OpenChatResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::OwnDeviceMismatch {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::PostLinkingMessageRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::id("linking_id", &self.linking_id, "linking", true)?;
+        check::integer("number", i128::from(self.number), Some(1), Some(3))?;
+        check::bytes("ciphertext", &self.ciphertext, true, 0, 262144)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::PostLinkingMessageResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -633,6 +846,14 @@ impl Validate for crate::messaging::v1::ReceiveResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::RecoveredDevice {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("certificate", &self.certificate, true, 0, 1024)?;
+        check::message("prekeys", self.prekeys.as_ref(), true)?;
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::RegisterFirstDeviceRequest {
     fn validate(&self) -> Result<(), Violation> {
         check::bytes("root_public_key", &self.root_public_key, true, 65, 65)?;
@@ -644,6 +865,53 @@ impl Validate for crate::messaging::v1::RegisterFirstDeviceRequest {
 }
 
 impl Validate for crate::messaging::v1::RegisterFirstDeviceResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RenewManifestRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("manifest", &self.manifest, true, 0, 2048)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RenewManifestResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::Report {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RequestAccountResetRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RequestAccountResetResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::ResetAccountRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("root_public_key", &self.root_public_key, true, 65, 65)?;
+        check::bytes("certificate", &self.certificate, true, 0, 1024)?;
+        check::bytes("manifest", &self.manifest, true, 0, 2048)?;
+        check::message("prekeys", self.prekeys.as_ref(), true)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::ResetAccountResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -663,6 +931,19 @@ impl Validate for crate::messaging::v1::ResolveLinkResponse {
 }
 
 impl Validate for crate::messaging::v1::Resume {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RevokeDeviceRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("manifest", &self.manifest, true, 0, 2048)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::RevokeDeviceResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -690,7 +971,7 @@ impl Validate for crate::messaging::v1::SendAccepted {
 
 impl Validate for crate::messaging::v1::SendControlRequest {
     fn validate(&self) -> Result<(), Violation> {
-        check::id("chat_id", &self.chat_id, "chat", true)?;
+        check::id("chat_id", &self.chat_id, "chat", false)?;
         check::id("message_id", &self.message_id, "msg", true)?;
         check::message("envelope", self.envelope.as_ref(), true)?;
         Ok(())
@@ -698,6 +979,25 @@ impl Validate for crate::messaging::v1::SendControlRequest {
 }
 
 impl Validate for crate::messaging::v1::SendControlResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::SendOwnRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::id("message_id", &self.message_id, "msg", true)?;
+        check::items("envelopes", &self.envelopes, false, 9, false)?;
+        for (index, item) in self.envelopes.iter().enumerate() {
+            let at = check::at("envelopes", index);
+            check::message(&at, Some(item), true)?;
+        }
+        check::bytes("own_manifest_hash", &self.own_manifest_hash, true, 32, 32)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::SendOwnResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -730,6 +1030,19 @@ impl Validate for crate::messaging::v1::SendResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::SetRecoveryKitRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("recovery_kit", &self.recovery_kit, true, 0, 1024)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::SetRecoveryKitResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::SignOutRequest {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
@@ -737,6 +1050,32 @@ impl Validate for crate::messaging::v1::SignOutRequest {
 }
 
 impl Validate for crate::messaging::v1::SignOutResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::StartGenerationRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        check::bytes("manifest", &self.manifest, true, 0, 2048)?;
+        check::message("new_device", self.new_device.as_ref(), false)?;
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::StartGenerationResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::StartLinkingRequest {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::StartLinkingResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }
@@ -998,6 +1337,7 @@ impl Validate for crate::tenant::v1::TenantPolicy {
     fn validate(&self) -> Result<(), Violation> {
         check::enumeration("access_mode", self.access_mode, crate::tenant::v1::AccessMode::is_valid(self.access_mode), true)?;
         
+        check::duration("account_reset_delay", self.account_reset_delay.as_ref(), false, Some(0), Some(2592000))?;
         Ok(())
     }
 }

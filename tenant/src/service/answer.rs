@@ -25,6 +25,7 @@ pub fn tenant(tenant: &Tenant) -> pb::Tenant {
         policy: Some(pb::TenantPolicy {
             access_mode: access_mode.into(),
             allow_other_platforms: tenant.policy.allow_other_platforms,
+            account_reset_delay: None,
         }),
         operator_share_basis_points: tenant.operator_share_basis_points,
         state: state.into(),

@@ -286,6 +286,7 @@ async fn create_tenant(
         policy: Some(TenantPolicy {
             access_mode: onboarding.access_mode.into(),
             allow_other_platforms: onboarding.allow_other_platforms,
+            account_reset_delay: None,
         }),
         operator_share_basis_points: onboarding.operator_share_basis_points,
     };

@@ -271,7 +271,7 @@ impl Node {
 }
 
 pub fn policy(mode: pb::AccessMode, allow_other_platforms: bool) -> pb::TenantPolicy {
-    pb::TenantPolicy { access_mode: mode.into(), allow_other_platforms }
+    pb::TenantPolicy { access_mode: mode.into(), allow_other_platforms, account_reset_delay: None }
 }
 
 /// Checks a refusal's code and reason.
