@@ -20,6 +20,9 @@
 //! while let Some(event) = events.next().await { … }    // Message, QueueEmpty, IdentityChanged …
 //! ```
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 mod connection;
 mod contact_link;
 mod device;

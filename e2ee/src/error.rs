@@ -120,6 +120,10 @@ pub enum DecryptError {
     /// The ratchet key is new although this side has not answered the last one.
     #[error("the ratchet key is out of turn")]
     OutOfTurn,
+    /// The post-quantum part of a new chain does not stand in turn: a ciphertext without a key of
+    /// this side under way, or no ciphertext although one is.
+    #[error("the post-quantum part is out of turn")]
+    PqOutOfTurn,
     /// The key commitment does not match: other keys, or a changed envelope.
     #[error("the key commitment does not match")]
     BadCommitment,
@@ -158,6 +162,7 @@ impl DecryptError {
             Self::Duplicate => "DUPLICATE",
             Self::TooFarAhead => "TOO_FAR_AHEAD",
             Self::OutOfTurn => "OUT_OF_TURN",
+            Self::PqOutOfTurn => "PQ_OUT_OF_TURN",
             Self::BadCommitment => "BAD_COMMITMENT",
             Self::BadMac => "BAD_MAC",
             Self::BadPadding => "BAD_PADDING",
@@ -181,6 +186,7 @@ impl DecryptError {
             Self::UnknownSession
                 | Self::TooFarAhead
                 | Self::OutOfTurn
+                | Self::PqOutOfTurn
                 | Self::BadCommitment
                 | Self::MissingPrekey
                 | Self::ExpiredKeys

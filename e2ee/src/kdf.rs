@@ -14,8 +14,10 @@ pub(crate) const INITIATION_LABEL: &str = "Plasma/v1/initiation";
 pub(crate) const SESSION_LABEL: &str = "Plasma/v1/session-id";
 pub(crate) const EPHEMERAL_LABEL: &str = "Plasma/v1/ephemeral-hash";
 pub(crate) const ASSOCIATED_DATA_LABEL: &str = "Plasma/v1/associated-data";
+pub(crate) const PQ_STEP_LABEL: &str = "Plasma/v1/pq-step";
 const ROOT_LABEL: &str = "Plasma/v1/root";
 const RATCHET_LABEL: &str = "Plasma/v1/ratchet";
+const PQ_RATCHET_LABEL: &str = "Plasma/v1/pq-ratchet";
 const MESSAGE_LABEL: &str = "Plasma/v1/message";
 
 /// Derives `N` bytes: HKDF-SHA-256 with `info = label ‖ context`.
@@ -50,14 +52,41 @@ pub(crate) fn turn(root: &Secret, agreement: &Secret, session_id: &[u8; 16]) -> 
     halves(&out)
 }
 
-/// One step of a chain: the message key and the next chain key.
-pub(crate) fn step(chain: &Secret) -> (Secret, Secret) {
-    (hmac(chain, 1), hmac(chain, 2))
+/// What a turn with a post-quantum step mixes in.
+#[derive(Debug)]
+pub(crate) struct PqSecret {
+    /// ML-KEM's shared secret.
+    pub(crate) shared: Secret,
+    /// Hash of the key and the ciphertext.
+    pub(crate) step: [u8; 32],
 }
 
-fn hmac(chain: &Secret, constant: u8) -> Secret {
-    let mac = Hmac::<Sha256>::new_from_slice(chain.expose()).expect("HMAC takes any key length");
-    Secret::new(mac.chain_update([constant]).finalize().into_bytes().into())
+/// One turn of the ratchet with a post-quantum step.
+pub(crate) fn pq_turn(
+    root: &Secret,
+    agreement: &Secret,
+    pq: &PqSecret,
+    session_id: &[u8; 16],
+) -> (Secret, Secret) {
+    let mut input = Zeroizing::new([0; 64]);
+    input[..32].copy_from_slice(agreement.expose());
+    input[32..].copy_from_slice(pq.shared.expose());
+    let mut context = [0; 48];
+    context[..16].copy_from_slice(session_id);
+    context[16..].copy_from_slice(&pq.step);
+    let out = derive::<64>(root.expose(), &input[..], PQ_RATCHET_LABEL, &context);
+    halves(&out)
+}
+
+/// One step of a chain: the message key and the next chain key.
+pub(crate) fn step(chain: &Secret) -> (Secret, Secret) {
+    (hmac(chain.expose(), &[1]), hmac(chain.expose(), &[2]))
+}
+
+/// Computes HMAC-SHA-256.
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Secret {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key length");
+    Secret::new(mac.chain_update(message).finalize().into_bytes().into())
 }
 
 /// What encrypts one message.

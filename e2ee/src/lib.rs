@@ -140,20 +140,27 @@ mod device_keys;
 mod disclosure;
 mod error;
 mod exchange;
+mod extension;
 mod handshake;
 mod header;
 mod kdf;
+mod kem;
 mod linking;
 mod padding;
 mod participant;
 mod prekey;
+mod primitives;
 mod ratchet;
 mod recovery;
 mod retry;
 mod root_key;
+#[cfg(test)]
+mod secrecy;
 mod secret;
 mod session;
 mod state;
+#[cfg(test)]
+mod wycheproof;
 
 pub use bundle::PrekeyBundle;
 pub use device_keys::DeviceKeys;
@@ -170,13 +177,14 @@ pub use linking::{
     DeviceChannel, Grant, LinkingApprover, LinkingDevice, LinkingError, LinkingRequest,
     MAX_GRANT_LENGTH,
 };
-pub use padding::{MAX_CONTENT_LENGTH, padded_length};
+pub use padding::{MAX_CONTENT_LENGTH, pad, padded_length, unpad};
 pub use participant::{LocalDevice, RemoteDevice};
 pub use prekey::{
     ONE_TIME_EC_PREKEYS, ONE_TIME_KEM_PREKEYS, PREKEY_LIFETIME_SECONDS, PREKEY_ROTATION_SECONDS,
     PrekeyBatch, PrekeyIds, PrivatePrekey,
 };
 pub use rand_core;
+pub use ratchet::{PQ_STEP_MESSAGES, PQ_STEP_SECONDS};
 pub use recovery::{RecoveryError, RecoveryKey};
 pub use retry::{RetryError, RetryRequest, envelope_hash, is_retry_request};
 pub use root_key::RootKey;

@@ -18,6 +18,7 @@ mod fingerprint;
 mod keys;
 mod manifest;
 mod prekey;
+mod primitives;
 mod recovery_kit;
 mod safety_number;
 mod session_challenge;
@@ -36,7 +37,11 @@ pub use encoding::DecodeError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use keys::{AgreementPublicKey, RootPublicKey, SigningPublicKey};
 pub use manifest::{Manifest, ManifestHash, ManifestStatement};
-pub use prekey::{PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey};
+pub use prekey::{
+    KEM_KEY_LENGTH, PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey, check_kem_key,
+};
+#[cfg(plasma_toy_primitives)]
+pub use primitives::toy;
 pub use recovery_kit::{RecoveryKit, RecoveryKitError, RecoveryKitHeader};
 pub use safety_number::{SafetyComparison, SafetyMismatch, SafetyNumber, SafetyNumberError};
 pub use session_challenge::session_challenge;

@@ -209,7 +209,7 @@ impl SignedPrekey {
 }
 
 /// The input check of FIPS 203, section 7.2: length, and every 12-bit coefficient below q.
-fn check_kem_key(key: &[u8]) -> Result<(), DecodeError> {
+pub fn check_kem_key(key: &[u8]) -> Result<(), DecodeError> {
     if key.len() != KEM_KEY_LENGTH {
         return Err(DecodeError::InvalidKemKey);
     }

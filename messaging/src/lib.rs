@@ -10,6 +10,9 @@
 //! - [`directory`]: what the hot path reads, cached for seconds: chats and device sets.
 //! - [`delivery`]: the way of an envelope from a sender to a device.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 pub mod delivery;
 pub mod directory;
 pub mod domain;
@@ -83,7 +86,8 @@ impl Messaging {
         let directory = directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
         directory.watch(events.listen(), stop.clone());
         tokio::spawn(housekeeping::run(db.system(), env.clone(), stop.clone()));
-        let delivery = delivery::Delivery::start(&db, env.clone(), bus, &events, stop).await;
+        let delivery =
+            delivery::Delivery::start(&db, env.clone(), &secrets, bus, &events, stop).await;
         Self {
             db,
             env,

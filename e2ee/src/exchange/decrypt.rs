@@ -115,7 +115,7 @@ pub fn decrypt(
     let mut consumed = Vec::new();
     let mut replay_marker = None;
     let (content, message_key) = if let Some(id) = known {
-        continue_session(id, record, &incoming)?
+        continue_session(id, record, &incoming, now)?
     } else {
         let initiation = envelope.initiation.as_ref().ok_or(DecryptError::UnknownSession)?;
         let prekeys = handshake::prekeys_of(initiation);
@@ -185,6 +185,7 @@ fn continue_session(
     id: SessionId,
     record: &mut SessionRecord,
     incoming: &Incoming<'_>,
+    now: u64,
 ) -> Result<(Zeroizing<Vec<u8>>, Secret), DecryptError> {
     let session = record.session(id).ok_or(DecryptError::UnknownSession)?;
     let (opened, change) = session.ratchet.open(incoming.header(), incoming.sealed())?;
@@ -194,7 +195,7 @@ fn continue_session(
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
     let promote = !initiation || record.yields_to(id);
     record.update(id, promote, |session| {
-        session.ratchet.apply(change);
+        session.ratchet.apply(change, now);
         session.pending = None;
     });
     Ok((content, message_key))
@@ -222,12 +223,12 @@ fn accept(
         return Err(DecryptError::BadCommitment);
     }
     let signed = prekeys.signed.agreement_key().ok_or(DecryptError::ExpiredKeys)?;
-    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone());
+    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone(), now);
     let (Opened { body, message_key }, change) = ratchet.open(header, incoming.sealed())?;
     let (signature, padded) = split_signature(&body)?;
     handshake::verify(initiator.certificate, &agreed.transcript, signature)?;
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
-    ratchet.apply(change);
+    ratchet.apply(change, now);
     record.insert_accepted(Session {
         id: agreed.session_id,
         created: now,

@@ -5,8 +5,17 @@
 mod conversation;
 #[cfg(test)]
 mod disclosure;
+mod healing;
 #[cfg(test)]
 mod linking;
+#[cfg(test)]
+mod pq_ledger;
+#[cfg(test)]
+mod pq_properties;
+#[cfg(test)]
+mod pq_specification;
+#[cfg(test)]
+mod pq_step;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

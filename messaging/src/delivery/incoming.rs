@@ -84,7 +84,8 @@ fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: 
     }
 }
 
-/// Ends the streams of what is revoked, and has those of an account with news opened again.
+/// Ends the streams of what is revoked, looks again where a device may have been removed, and has
+/// the streams of an account with news opened again.
 pub(super) async fn end_revoked(
     delivery: Delivery,
     received: broadcast::Receiver<Event>,
@@ -92,11 +93,21 @@ pub(super) async fn end_revoked(
 ) {
     events::for_each(received, stop, |event| {
         let hub = &delivery.inner.hub;
-        if let Event::AccountNotice(tenant, user) = event {
-            hub.of(tenant, Some(user)).into_iter().for_each(give_notice);
-        }
-        let Event::Revoked { tenant, subject } = event else {
-            return;
+        let (tenant, subject) = match event {
+            Event::Revoked { tenant, subject } => (tenant, subject),
+            Event::AccountChanged(tenant, user) => {
+                hub.of(tenant, Some(user)).iter().for_each(|connection| connection.suspect());
+                return;
+            }
+            Event::AccountNotice(tenant, user) => {
+                hub.of(tenant, Some(user)).into_iter().for_each(give_notice);
+                return;
+            }
+            Event::Missed => {
+                hub.select(|_| true).iter().for_each(|connection| connection.suspect());
+                return;
+            }
+            Event::TenantChanged(_) | Event::ChatChanged(_) => return,
         };
         let (ended, status) = match subject {
             Subject::Tenant => (hub.of(tenant, None), Status::from(Failure::tenant_suspended())),

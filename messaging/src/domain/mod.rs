@@ -10,6 +10,7 @@ mod linking;
 mod prekeys;
 pub mod recipients;
 mod refusal;
+mod report;
 mod succession;
 
 pub use account::{Founding, found};
@@ -21,4 +22,5 @@ pub use link_token::LinkToken;
 pub use linking::{LINKING_LIFETIME, Linking, LinkingCause, Posting, Side};
 pub use prekeys::{FirstPrekeys, Prekey, read_first, read_published};
 pub use refusal::Refusal;
+pub use report::Report;
 pub use succession::{Change, Standing, Succession, succeed};

@@ -6,6 +6,7 @@ mod envelopes;
 mod links;
 mod prekeys;
 mod recovery;
+mod reports;
 
 use sea_orm_migration::prelude::*;
 
@@ -18,5 +19,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(chats::Chats),
         Box::new(envelopes::Envelopes),
         Box::new(recovery::Recovery),
+        Box::new(reports::Reports),
     ]
 }

@@ -10,6 +10,7 @@ pub(crate) mod links;
 pub(crate) mod prekeys;
 pub(crate) mod recovery_kits;
 pub(crate) mod removal;
+pub(crate) mod reports;
 
 use plasma_kit::paging::Cursor;
 use plasma_kit::{Scope, StoreError, Timestamp};

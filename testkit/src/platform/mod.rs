@@ -41,6 +41,9 @@ pub struct Onboarding {
     pub allow_other_platforms: bool,
     /// The operator's share of each charge, in basis points.
     pub operator_share_basis_points: u32,
+    /// How long a reset of an account can be cancelled, in seconds; the service's default where
+    /// unset.
+    pub account_reset_delay_seconds: Option<i64>,
 }
 
 impl Onboarding {
@@ -51,6 +54,7 @@ impl Onboarding {
             access_mode: AccessMode::Free,
             allow_other_platforms: false,
             operator_share_basis_points: 0,
+            account_reset_delay_seconds: None,
         }
     }
 
@@ -59,6 +63,7 @@ impl Onboarding {
         Self {
             access_mode: AccessMode::Paid,
             operator_share_basis_points,
+            account_reset_delay_seconds: None,
             ..Self::free(display_name)
         }
     }
@@ -286,7 +291,9 @@ async fn create_tenant(
         policy: Some(TenantPolicy {
             access_mode: onboarding.access_mode.into(),
             allow_other_platforms: onboarding.allow_other_platforms,
-            account_reset_delay: None,
+            account_reset_delay: onboarding
+                .account_reset_delay_seconds
+                .map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
         }),
         operator_share_basis_points: onboarding.operator_share_basis_points,
     };
