@@ -8,7 +8,11 @@ mod chats;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod generations;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod linking;
 #[cfg(test)]
 mod links;
 #[cfg(test)]
@@ -18,7 +22,13 @@ mod person;
 #[cfg(test)]
 mod ports;
 #[cfg(test)]
+mod recovery_kits;
+#[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod resets;
+#[cfg(test)]
+mod revocation;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -11,13 +11,15 @@ use plasma_kit::ids::{ApiKeyId, DeviceId, Id, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
 use plasma_messaging::service::{
-    ChatService, DeviceService, KeyService, LinkService, MessageService, ReportService,
-    SessionService,
+    ChatService, DeviceLinkingService, DeviceService, KeyService, LinkService, MessageService,
+    ReportService, SessionService,
 };
 use plasma_messaging::{Messaging, Parts};
 use plasma_proto::error_info::{ErrorReason, reason_of};
 use plasma_proto::messaging::v1::chat_service_client::ChatServiceClient;
 use plasma_proto::messaging::v1::chat_service_server::ChatServiceServer;
+use plasma_proto::messaging::v1::device_linking_service_client::DeviceLinkingServiceClient;
+use plasma_proto::messaging::v1::device_linking_service_server::DeviceLinkingServiceServer;
 use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;
 use plasma_proto::messaging::v1::device_service_server::DeviceServiceServer;
 use plasma_proto::messaging::v1::key_service_client::KeyServiceClient;
@@ -119,6 +121,14 @@ impl World {
         DeviceServiceClient::new(self.channel.clone())
     }
 
+    pub fn linkings(&self) -> DeviceLinkingServiceClient<Channel> {
+        DeviceLinkingServiceClient::new(self.channel.clone())
+    }
+
+    pub fn messages(&self) -> MessageServiceClient<Channel> {
+        MessageServiceClient::new(self.channel.clone())
+    }
+
     pub fn keys(&self) -> KeyServiceClient<Channel> {
         KeyServiceClient::new(self.channel.clone())
     }
@@ -131,10 +141,6 @@ impl World {
         ChatServiceClient::new(self.channel.clone())
     }
 
-    pub fn messages(&self) -> MessageServiceClient<Channel> {
-        MessageServiceClient::new(self.channel.clone())
-    }
-
     pub fn reports(&self) -> ReportServiceClient<Channel> {
         ReportServiceClient::new(self.channel.clone())
     }
@@ -144,6 +150,11 @@ impl World {
         let statement = Statement::from_sql_and_values(self.db.backend(), sql, values);
         let row = self.db.system().conn().query_one_raw(statement).await.unwrap().unwrap();
         row.try_get_by_index(0).unwrap()
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, duration: Duration) {
+        self.env.follow(self.env.now().plus(duration));
     }
 
     /// Runs a statement in a transaction of the tenant.
@@ -168,6 +179,14 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
         ))
         .add_service(DeviceServiceServer::with_interceptor(
             DeviceService::new(messaging.clone()),
+            identify,
+        ))
+        .add_service(DeviceLinkingServiceServer::with_interceptor(
+            DeviceLinkingService::new(messaging.clone()),
+            identify,
+        ))
+        .add_service(MessageServiceServer::with_interceptor(
+            MessageService::new(messaging.clone()),
             identify,
         ))
         .add_service(KeyServiceServer::with_interceptor(
