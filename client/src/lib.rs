@@ -25,6 +25,7 @@ compile_error!("toy primitives protect nothing: they are for tests of the protoc
 
 mod connection;
 mod contact_link;
+mod content;
 mod device;
 mod env;
 mod error;
@@ -45,7 +46,8 @@ pub use env::Env;
 pub use error::{Error, ServiceError, UndecryptableReason};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageState, SendReport, StopCause, Undecryptable,
+    Delivery, Direction, Event, Message, MessageRef, MessageState, SendReport, StopCause,
+    Undecryptable,
 };
 pub use plasma_proto::messaging::v1::DeliveryState;
 pub use receive::{Events, Pulled};

@@ -9,6 +9,7 @@
 pub(crate) mod accounts;
 pub(crate) mod chats;
 pub(crate) mod messages;
+pub(crate) mod opened;
 pub(crate) mod outbox;
 pub(crate) mod own_device;
 pub(crate) mod prekeys;
