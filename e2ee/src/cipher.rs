@@ -36,9 +36,15 @@ pub(crate) struct Sealed<'a> {
     pub(crate) ciphertext: &'a [u8],
 }
 
+/// What was opened, and the key that did it, so that the message can be disclosed later.
+pub(crate) struct Opened {
+    pub(crate) body: Zeroizing<Vec<u8>>,
+    pub(crate) message_key: Secret,
+}
+
 impl Sealed<'_> {
     /// Compares the commitment, then decrypts.
-    pub(crate) fn open(&self, message_key: &Secret) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    pub(crate) fn open(&self, message_key: &Secret) -> Result<Opened, DecryptError> {
         let secrets = kdf::message(message_key, self.salt, &self.session_id.0);
         if !bool::from(secrets.commitment.ct_eq(self.commitment)) {
             return Err(DecryptError::BadCommitment);
@@ -46,7 +52,7 @@ impl Sealed<'_> {
         let payload = Payload { msg: self.ciphertext, aad: self.associated_data };
         cipher(&secrets)
             .decrypt(&Nonce::from(secrets.nonce), payload)
-            .map(Zeroizing::new)
+            .map(|body| Opened { body: Zeroizing::new(body), message_key: message_key.clone() })
             .map_err(|_| DecryptError::BadMac)
     }
 }

@@ -120,6 +120,10 @@ pub enum DecryptError {
     /// The ratchet key is new although this side has not answered the last one.
     #[error("the ratchet key is out of turn")]
     OutOfTurn,
+    /// The post-quantum part of a new chain does not stand in turn: a ciphertext without a key of
+    /// this side under way, or no ciphertext although one is.
+    #[error("the post-quantum part is out of turn")]
+    PqOutOfTurn,
     /// The key commitment does not match: other keys, or a changed envelope.
     #[error("the key commitment does not match")]
     BadCommitment,
@@ -158,6 +162,7 @@ impl DecryptError {
             Self::Duplicate => "DUPLICATE",
             Self::TooFarAhead => "TOO_FAR_AHEAD",
             Self::OutOfTurn => "OUT_OF_TURN",
+            Self::PqOutOfTurn => "PQ_OUT_OF_TURN",
             Self::BadCommitment => "BAD_COMMITMENT",
             Self::BadMac => "BAD_MAC",
             Self::BadPadding => "BAD_PADDING",
@@ -166,6 +171,26 @@ impl DecryptError {
             Self::ExpiredKeys => "EXPIRED_KEYS",
             Self::ReplayedInitiation => "REPLAYED_INITIATION",
         }
+    }
+
+    /// Tells whether the two sides may have lost each other, so that a [`crate::RetryRequest`]
+    /// helps: the sender starts a new session and sends the message again.
+    ///
+    /// Not so where the envelope itself is at fault (malformed, changed, misdirected, badly signed),
+    /// where the message is here already, and where an account must be brought up to date first.
+    /// An initiation seen before is here already too, unless this side has lost the session since:
+    /// then it is what a lost one-time key is where one was used.
+    pub fn is_repairable(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownSession
+                | Self::TooFarAhead
+                | Self::OutOfTurn
+                | Self::BadCommitment
+                | Self::MissingPrekey
+                | Self::ExpiredKeys
+                | Self::ReplayedInitiation
+        )
     }
 }
 

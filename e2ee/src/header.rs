@@ -5,12 +5,14 @@ use core::fmt;
 use ml_kem::ml_kem_768::Ciphertext;
 use plasma_identity::encoding::{DecodeError, Reader, labelled};
 use plasma_identity::{
-    AgreementPublicKey, CertificateHash, DeviceAddress, ManifestHash, PrekeyRole,
+    AgreementPublicKey, CertificateHash, DeviceAddress, ManifestHash, PrekeyRole, Signature,
 };
 use uuid::Uuid;
 
 use crate::error::DecryptError;
+use crate::extension::Extension;
 use crate::kdf::ASSOCIATED_DATA_LABEL;
+use crate::kem::KEM_CIPHERTEXT_LENGTH;
 use crate::padding::MAX_CONTENT_LENGTH;
 
 pub(crate) const VERSION: u8 = 1;
@@ -18,17 +20,20 @@ pub(crate) const VERSION: u8 = 1;
 pub(crate) const SUITE: u8 = 1;
 const MESSAGE_TYPE: u8 = 0x10;
 const INITIATION_TYPE: u8 = 0x11;
-const FLAGS: u8 = 0;
 const TAG_LENGTH: usize = 16;
-const KEM_CIPHERTEXT_LENGTH: usize = 1088;
 
-/// Length of a header without initiation.
+/// Length of a header without initiation and extension.
 pub(crate) const HEADER_LENGTH: usize = 253;
 /// Length of the initiation that follows in the header of the first messages.
 pub(crate) const INITIATION_LENGTH: usize = 65 + 4 + 1 + 4 + 1 + 4 + 32 + 32 + 1088;
-/// Longest envelope, in bytes.
+/// Longest envelope, in bytes: an initiation with its signature, or a message with an extension.
 pub const MAX_ENVELOPE_LENGTH: usize =
-    HEADER_LENGTH + INITIATION_LENGTH + 32 + 64 + (MAX_CONTENT_LENGTH + 1) + TAG_LENGTH;
+    HEADER_LENGTH + longest_addition() + 32 + (MAX_CONTENT_LENGTH + 1) + TAG_LENGTH;
+
+const fn longest_addition() -> usize {
+    let initiation = INITIATION_LENGTH + Signature::LENGTH;
+    if initiation > Extension::MAX_LENGTH { initiation } else { Extension::MAX_LENGTH }
+}
 
 /// Names a session; both sides derive it from the handshake's transcript.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -73,14 +78,19 @@ pub(crate) struct Header {
     pub(crate) previous: u32,
     pub(crate) number: u32,
     pub(crate) salt: [u8; 16],
+    /// Absent from initiations, and from most messages.
+    pub(crate) extension: Option<Extension>,
 }
 
 impl Header {
     /// Encodes the header; `initiation` is the encoding of an [`Initiation`].
     pub(crate) fn to_bytes(&self, initiation: Option<&[u8]>) -> Vec<u8> {
         let kind = if initiation.is_some() { INITIATION_TYPE } else { MESSAGE_TYPE };
-        let mut out = Vec::with_capacity(HEADER_LENGTH + initiation.map_or(0, <[u8]>::len));
-        out.extend_from_slice(&[kind, VERSION, SUITE, FLAGS]);
+        let extension = self.extension.as_ref().map_or(&[][..], Extension::as_bytes);
+        let added = extension.len() + initiation.map_or(0, <[u8]>::len);
+        let mut out = Vec::with_capacity(HEADER_LENGTH + added);
+        let flags = Extension::flags(self.extension.as_ref());
+        out.extend_from_slice(&[kind, VERSION, SUITE, flags]);
         out.extend_from_slice(&self.sender.to_bytes());
         out.extend_from_slice(self.recipient_device.as_bytes());
         out.extend_from_slice(&self.session_id.0);
@@ -90,11 +100,12 @@ impl Header {
         out.extend_from_slice(&self.previous.to_be_bytes());
         out.extend_from_slice(&self.number.to_be_bytes());
         out.extend_from_slice(&self.salt);
+        out.extend_from_slice(extension);
         out.extend_from_slice(initiation.unwrap_or_default());
         out
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn read(flags: u8, reader: &mut Reader<'_>) -> Result<Self, DecryptError> {
         Ok(Self {
             sender: DeviceAddress::read(reader)?,
             recipient_device: reader.uuid()?,
@@ -105,6 +116,7 @@ impl Header {
             previous: reader.u32()?,
             number: reader.u32()?,
             salt: reader.array()?,
+            extension: Extension::read(flags, reader)?,
         })
     }
 }
@@ -183,15 +195,19 @@ impl<'a> Envelope<'a> {
         if kind != MESSAGE_TYPE && kind != INITIATION_TYPE {
             return Err(DecryptError::MalformedEnvelope(DecodeError::WrongType));
         }
-        if [reader.u8()?, reader.u8()?, reader.u8()?] != [VERSION, SUITE, FLAGS] {
+        let (version, flags) = ([reader.u8()?, reader.u8()?], reader.u8()?);
+        let known_flags = Extension::is_known(flags) && (flags == 0 || kind == MESSAGE_TYPE);
+        if version != [VERSION, SUITE] || !known_flags {
             return Err(DecryptError::UnsupportedVersion);
         }
-        let header = Header::read(&mut reader)?;
+        let header = Header::read(flags, &mut reader)?;
         let initiation = match kind {
             INITIATION_TYPE => Some(Initiation::read(&mut reader)?),
             _ => None,
         };
-        let header_length = HEADER_LENGTH + initiation.as_ref().map_or(0, |_| INITIATION_LENGTH);
+        let extension = header.extension.as_ref().map_or(0, |part| part.as_bytes().len());
+        let header_length =
+            HEADER_LENGTH + extension + initiation.as_ref().map_or(0, |_| INITIATION_LENGTH);
         let commitment = reader.array()?;
         let ciphertext = reader.rest();
         if ciphertext.len() < TAG_LENGTH {

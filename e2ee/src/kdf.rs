@@ -1,4 +1,4 @@
-//! Key derivation: every label of the protocol's secret half, and nothing but HKDF and HMAC.
+//! Key derivation: every label of sessions, and nothing but HKDF and HMAC.
 //!
 //! HKDF is used only as the combined extract-and-expand that `WebCrypto` offers.
 
@@ -14,12 +14,14 @@ pub(crate) const INITIATION_LABEL: &str = "Plasma/v1/initiation";
 pub(crate) const SESSION_LABEL: &str = "Plasma/v1/session-id";
 pub(crate) const EPHEMERAL_LABEL: &str = "Plasma/v1/ephemeral-hash";
 pub(crate) const ASSOCIATED_DATA_LABEL: &str = "Plasma/v1/associated-data";
+pub(crate) const PQ_STEP_LABEL: &str = "Plasma/v1/pq-step";
 const ROOT_LABEL: &str = "Plasma/v1/root";
 const RATCHET_LABEL: &str = "Plasma/v1/ratchet";
+const PQ_RATCHET_LABEL: &str = "Plasma/v1/pq-ratchet";
 const MESSAGE_LABEL: &str = "Plasma/v1/message";
 
 /// Derives `N` bytes: HKDF-SHA-256 with `info = label ‖ context`.
-fn derive<const N: usize>(
+pub(crate) fn derive<const N: usize>(
     salt: &[u8],
     input: &[u8],
     label: &str,
@@ -47,6 +49,32 @@ pub(crate) fn handshake_root(agreements: &[u8], transcript: &[u8; 32]) -> Secret
 /// One turn of the ratchet: the next root and a chain key.
 pub(crate) fn turn(root: &Secret, agreement: &Secret, session_id: &[u8; 16]) -> (Secret, Secret) {
     let out = derive::<64>(root.expose(), agreement.expose(), RATCHET_LABEL, session_id);
+    halves(&out)
+}
+
+/// What a turn with a post-quantum step mixes in.
+#[derive(Debug)]
+pub(crate) struct PqSecret {
+    /// ML-KEM's shared secret.
+    pub(crate) shared: Secret,
+    /// Hash of the key and the ciphertext.
+    pub(crate) step: [u8; 32],
+}
+
+/// One turn of the ratchet with a post-quantum step.
+pub(crate) fn pq_turn(
+    root: &Secret,
+    agreement: &Secret,
+    pq: &PqSecret,
+    session_id: &[u8; 16],
+) -> (Secret, Secret) {
+    let mut input = Zeroizing::new([0; 64]);
+    input[..32].copy_from_slice(agreement.expose());
+    input[32..].copy_from_slice(pq.shared.expose());
+    let mut context = [0; 48];
+    context[..16].copy_from_slice(session_id);
+    context[16..].copy_from_slice(&pq.step);
+    let out = derive::<64>(root.expose(), &input[..], PQ_RATCHET_LABEL, &context);
     halves(&out)
 }
 

@@ -1,11 +1,11 @@
 //! The end-to-end protocol, version 1: everything that holds a user's private key.
 //!
 //! This crate owns device and root keys, the private halves of prekeys, the handshake, the double
-//! ratchet, the sessions of a pair of devices and the envelope format. It does **not** own the
-//! public half of trust (certificates, manifests, prekey signatures: `plasma-identity`), storage,
-//! networking, clocks or randomness: it is sans-I/O, randomness is an argument
-//! ([`rand_core::CryptoRng`]) and so is time (unix seconds). The bytes are specified in
-//! `docs/PROTOCOL.md`.
+//! ratchet, the sessions of a pair of devices, the envelope format, the linking channel, recovery
+//! keys, retry requests and disclosures. It does **not** own the public half of trust
+//! (certificates, manifests, prekey signatures: `plasma-identity`), storage, networking, clocks or
+//! randomness: it is sans-I/O, randomness is an argument ([`rand_core::CryptoRng`]) and so is time
+//! (unix seconds). The bytes are specified in `docs/PROTOCOL.md`.
 //!
 //! The generator for all of it is the system's:
 //! `rand_core::UnwrapErr(getrandom::SysRng)`, with [`rand_core`] as exported here.
@@ -96,26 +96,62 @@
 //! refuse an expired one. Viewers who know the account already may go on with what they know:
 //! [`initiate`] and [`encrypt`] do not look at a manifest's expiry.
 //!
+//! **7. Linking a device.** The new device shows a code; a device that may approve scans it. The
+//! service relays three messages under the linking's id.
+//!
+//! ```text
+//! let mut device = LinkingDevice::start(linking_id, user_address, &mut rng);      // new device
+//! show(device.qr_text());
+//! let (mut approver, hello) = LinkingApprover::scan(&text, user_address, fingerprint, &mut rng)?;
+//! let mut channel = device.receive_hello(&hello)?;       // both show check_code()
+//! let request = channel.seal_request(&certificate_request, &signed, &last_resort_kem, name)?;
+//! let asked = approver.open_request(&request)?;          // show asked.name; the person decides
+//! let grant = approver.seal_grant(&payload)?;            // after keys.approve(..) went through
+//! match channel.open_grant(&grant)? { Grant::Approved(payload) => .., Grant::Declined => .. }
+//! ```
+//!
+//! **8. Recovery.** `RecoveryKey::generate(&mut rng)`, shown as `words()` and `qr_text()`;
+//! `key.seal(&root, user_address, &mut rng)` is the kit that the service keeps. Later, on a new
+//! device: `RecoveryKey::from_words(..)?.open(&kit)?` is the root, and `root.recover(&account, &keep,
+//! Some(&request), now)?` begins the next generation. The account comes from
+//! `verify_chain_to_recover`, which takes an expired one too.
+//!
+//! **9. Repair.** Where [`DecryptError::is_repairable`], send
+//! `RetryRequest::for_envelope(&keys, sender, &envelope, now)?.to_bytes()` in the place of an
+//! envelope. Whoever gets one ([`is_retry_request`]): `request.verify(&account, own, now)?`, then
+//! `record.archive_for(&request)`, and send again what the log has under `request.envelope_hash()`.
+//!
+//! **10. Reports.** Keep [`Decrypted::disclosure`] with the envelope for as long as its message may
+//! be reported; [`open_disclosed`] reads the one by the other.
+//!
 //! # Keys for other purposes
 //!
 //! [`DeviceKeys`] and [`RootKey`] implement [`plasma_identity::Signer`]. Whatever else they sign
 //! (a challenge of the service) goes through [`plasma_identity::encoding::labelled`] with a label
 //! of its own, so that it can stand for nothing else.
 
+mod aead;
 mod agreement;
 mod approval;
 mod bundle;
 mod cipher;
+mod code;
 mod device_keys;
+mod disclosure;
 mod error;
 mod exchange;
+mod extension;
 mod handshake;
 mod header;
 mod kdf;
+mod kem;
+mod linking;
 mod padding;
 mod participant;
 mod prekey;
 mod ratchet;
+mod recovery;
+mod retry;
 mod root_key;
 mod secret;
 mod session;
@@ -123,6 +159,7 @@ mod state;
 
 pub use bundle::PrekeyBundle;
 pub use device_keys::DeviceKeys;
+pub use disclosure::{Disclosure, open_disclosed};
 pub use error::{
     ApproveError, DecryptError, EncryptError, InitiateError, ParticipantError, StateError,
 };
@@ -131,6 +168,10 @@ pub use exchange::{
 };
 pub use handshake::ReplayMarker;
 pub use header::{MAX_ENVELOPE_LENGTH, ManifestView, SessionId};
+pub use linking::{
+    DeviceChannel, Grant, LinkingApprover, LinkingDevice, LinkingError, LinkingRequest,
+    MAX_GRANT_LENGTH,
+};
 pub use padding::{MAX_CONTENT_LENGTH, padded_length};
 pub use participant::{LocalDevice, RemoteDevice};
 pub use prekey::{
@@ -138,5 +179,8 @@ pub use prekey::{
     PrekeyBatch, PrekeyIds, PrivatePrekey,
 };
 pub use rand_core;
+pub use ratchet::{PQ_STEP_MESSAGES, PQ_STEP_SECONDS};
+pub use recovery::{RecoveryError, RecoveryKey};
+pub use retry::{RetryError, RetryRequest, envelope_hash, is_retry_request};
 pub use root_key::RootKey;
 pub use session::{MAX_UNCONFIRMED_SECONDS, SessionRecord};

@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-use ml_kem::kem::{Decapsulate, KeyExport};
-use ml_kem::ml_kem_768::{Ciphertext, DecapsulationKey};
+use ml_kem::ml_kem_768::Ciphertext;
 use plasma_identity::encoding::{DecodeError, Reader, length_prefix};
 use plasma_identity::{MAX_LATENCY_SECONDS, PrekeyRole, PrekeyStatement, SignedPrekey};
 use rand_core::CryptoRng;
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::agreement::AgreementKey;
 use crate::device_keys::DeviceKeys;
 use crate::error::StateError;
+use crate::kem::KemSeed;
 use crate::secret::Secret;
 use crate::state::{StateType, VERSION};
 
@@ -24,12 +24,10 @@ pub const PREKEY_ROTATION_SECONDS: u64 = 7 * 24 * 60 * 60;
 /// How long others start sessions with a signed or last-resort prekey, in seconds (45 days).
 pub const PREKEY_LIFETIME_SECONDS: u64 = MAX_LATENCY_SECONDS;
 
-const SEED_LENGTH: usize = 64;
-
 #[derive(Clone)]
 enum PrivateHalf {
     Ec(AgreementKey),
-    Kem(Zeroizing<[u8; SEED_LENGTH]>),
+    Kem(KemSeed),
 }
 
 /// A prekey with its private half.
@@ -51,10 +49,9 @@ impl PrivatePrekey {
         rng: &mut R,
     ) -> Self {
         let (private, key) = if role.is_kem() {
-            let mut seed = Zeroizing::new([0; SEED_LENGTH]);
-            rng.fill_bytes(seed.as_mut_slice());
-            let public = decapsulation_key(&seed).encapsulation_key().to_bytes();
-            (PrivateHalf::Kem(seed), public.to_vec())
+            let seed = KemSeed::generate(rng);
+            let public = seed.public().as_bytes().to_vec();
+            (PrivateHalf::Kem(seed), public)
         } else {
             let key = AgreementKey::generate(rng);
             let public = key.public().to_bytes().to_vec();
@@ -98,21 +95,19 @@ impl PrivatePrekey {
     pub(crate) fn decapsulate(&self, ciphertext: &Ciphertext) -> Option<Secret> {
         match &self.private {
             PrivateHalf::Ec(_) => None,
-            PrivateHalf::Kem(seed) => {
-                Some(Secret::new(decapsulation_key(seed).decapsulate(ciphertext).into()))
-            }
+            PrivateHalf::Kem(seed) => Some(seed.decapsulate(ciphertext)),
         }
     }
 
     /// Encodes the prekey with its private half, to be sealed by the caller.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let public = self.public.to_bytes();
-        let mut out = Zeroizing::new(Vec::with_capacity(6 + public.len() + SEED_LENGTH));
+        let mut out = Zeroizing::new(Vec::with_capacity(6 + public.len() + KemSeed::LENGTH));
         out.extend_from_slice(&[StateType::PrivatePrekey as u8, VERSION]);
         length_prefix(&mut out, &public);
         match &self.private {
             PrivateHalf::Ec(key) => key.write(&mut out),
-            PrivateHalf::Kem(seed) => out.extend_from_slice(seed.as_slice()),
+            PrivateHalf::Kem(seed) => seed.write(&mut out),
         }
         out
     }
@@ -123,8 +118,8 @@ impl PrivatePrekey {
         reader.prefix(StateType::PrivatePrekey as u8, VERSION)?;
         let public = SignedPrekey::from_bytes(reader.length_prefixed()?)?;
         let (private, key) = if public.role().is_kem() {
-            let seed = Zeroizing::new(reader.array()?);
-            let key = decapsulation_key(&seed).encapsulation_key().to_bytes().to_vec();
+            let seed = KemSeed::read(&mut reader)?;
+            let key = seed.public().as_bytes().to_vec();
             (PrivateHalf::Kem(seed), key)
         } else {
             let private = AgreementKey::read(&mut reader)?;
@@ -137,10 +132,6 @@ impl PrivatePrekey {
         }
         Ok(Self { public, private })
     }
-}
-
-fn decapsulation_key(seed: &[u8; SEED_LENGTH]) -> DecapsulationKey {
-    DecapsulationKey::from_seed((*seed).into())
 }
 
 impl fmt::Debug for PrivatePrekey {

@@ -8,10 +8,11 @@ use p256::elliptic_curve::Generate;
 use plasma_identity::encoding::{DecodeError, Reader};
 use plasma_identity::{
     CertificateRequest, CertificateTerms, DeviceCertificate, Fingerprint, Issuer,
-    MANIFEST_LIFETIME_SECONDS, Manifest, ManifestHash, ManifestStatement, RootPublicKey, Signature,
-    Signer, UserAddress,
+    MANIFEST_LIFETIME_SECONDS, MAX_DEVICES, Manifest, ManifestHash, ManifestStatement,
+    RootPublicKey, Signature, Signer, UserAddress, VerifiedAccount,
 };
 use rand_core::CryptoRng;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::error::{ApproveError, StateError};
@@ -92,10 +93,54 @@ impl RootKey {
         Ok(Manifest::sign(statement, self)?)
     }
 
+    /// Begins the next generation of an account on top of its manifest: with the devices to `keep`,
+    /// and with a `new` one that the root certifies as an approver, and without all others.
+    ///
+    /// At least one of them must be an approver. An account whose manifest has expired comes from
+    /// [`plasma_identity::verify_chain_to_recover`].
+    pub fn recover(
+        &self,
+        account: &VerifiedAccount,
+        keep: &[Uuid],
+        new: Option<&CertificateRequest>,
+        now: u64,
+    ) -> Result<(Option<DeviceCertificate>, Manifest), ApproveError> {
+        let user = account.user_address();
+        if *account.root() != self.public() {
+            return Err(ApproveError::WrongAccount);
+        }
+        let mut devices = Vec::with_capacity(keep.len() + 1);
+        for &device in keep {
+            devices.push(*account.device(device).ok_or(ApproveError::UnknownDevice)?);
+        }
+        let certificate = new.map(|request| self.certify(request, now)).transpose()?;
+        if let Some(certificate) = certificate {
+            devices.retain(|kept| kept.address() != certificate.address());
+            devices.push(certificate);
+        }
+        if !(1..=MAX_DEVICES).contains(&devices.len()) {
+            return Err(ApproveError::DeviceCount);
+        }
+        let manifest = self.start_generation(user, &devices, Some(account.manifest()), now)?;
+        account.clone().advance(core::slice::from_ref(&manifest), &devices, now)?;
+        Ok((certificate, manifest))
+    }
+
+    /// Returns the private scalar, for the recovery kit.
+    pub(crate) fn scalar(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.to_bytes().into())
+    }
+
+    /// Takes the private scalar out of a recovery kit.
+    pub(crate) fn from_scalar(scalar: &[u8]) -> Result<Self, DecodeError> {
+        let key = SigningKey::from_slice(scalar);
+        Ok(Self { key: key.map_err(|_| DecodeError::InvalidField("private key"))? })
+    }
+
     /// Encodes the private key, to be sealed by the caller.
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::new(vec![StateType::RootKey as u8, VERSION]);
-        out.extend_from_slice(&Zeroizing::new(<[u8; 32]>::from(self.key.to_bytes()))[..]);
+        out.extend_from_slice(&self.scalar()[..]);
         out
     }
 
@@ -103,10 +148,9 @@ impl RootKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(bytes);
         reader.prefix(StateType::RootKey as u8, VERSION)?;
-        let key = SigningKey::from_slice(reader.slice(32)?)
-            .map_err(|_| DecodeError::InvalidField("private key"))?;
+        let root = Self::from_scalar(reader.slice(32)?)?;
         reader.finish()?;
-        Ok(Self { key })
+        Ok(root)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Type and version bytes of stored private state, which never leaves the device.
 
-/// Version of every stored structure.
+/// Version of every stored structure but session records, which have one of their own.
 pub(crate) const VERSION: u8 = 1;
 
 /// First byte of each stored structure.

@@ -101,6 +101,21 @@ pub fn verify_chain(
     Ok(account)
 }
 
+/// Verifies one's own account for recovery: like [`verify_chain`], but at the time
+/// at which the newest manifest was issued, because nobody renews the manifest of an account whose
+/// devices are all lost.
+///
+/// The result is good for one thing: for the root to begin the next generation on top of it.
+pub fn verify_chain_to_recover(
+    own: UserAddress,
+    root: RootPublicKey,
+    manifests: &[Manifest],
+    certificates: &[DeviceCertificate],
+) -> Result<VerifiedAccount, ChainError> {
+    let newest = manifests.last().ok_or(ChainError::Empty)?.statement().issued;
+    verify_chain(own, None, root, manifests, certificates, newest)
+}
+
 impl VerifiedAccount {
     /// Follows the account to newer manifests, in place; on an error nothing changes.
     ///

@@ -47,6 +47,8 @@ pub enum StructureType {
     SignedPrekey = 0x04,
     /// [`crate::VerifiedAccount`], a local state that never leaves the device.
     VerifiedAccount = 0x05,
+    /// [`crate::RecoveryKit`].
+    RecoveryKit = 0x06,
 }
 
 /// Length of the prefix of every public structure: type and version.

@@ -1,8 +1,9 @@
 //! The public half of trust: who a user's devices are, and how anyone can check it.
 //!
 //! This crate owns the canonical encodings and the verification of root keys, fingerprints, device
-//! certificates, manifests (a user's signed list of devices) and prekey signatures. Server and
-//! client link it alike. It does **not** own a private key, randomness, a clock or I/O: signing is
+//! certificates, manifests (a user's signed list of devices), prekey signatures and recovery kits,
+//! and the numbers by which two people compare their accounts. Server and client link it alike. It
+//! does **not** own a private key, randomness, a clock or I/O: signing is
 //! done by a [`Signer`] that the caller brings, and time is an argument in unix seconds.
 //!
 //! The bytes are specified in `docs/PROTOCOL.md`. Every decoder takes exactly one structure,
@@ -17,10 +18,14 @@ mod fingerprint;
 mod keys;
 mod manifest;
 mod prekey;
+mod recovery_kit;
+mod safety_number;
 mod session_challenge;
 mod signature;
 
-pub use account::{AccountBytesError, KnownManifest, VerifiedAccount, verify_chain};
+pub use account::{
+    AccountBytesError, KnownManifest, VerifiedAccount, verify_chain, verify_chain_to_recover,
+};
 pub use address::{DeviceAddress, UserAddress};
 pub use certificate::{
     Capabilities, CertificateHash, CertificateRequest, CertificateTerms, DeviceCertificate,
@@ -31,7 +36,11 @@ pub use encoding::DecodeError;
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use keys::{AgreementPublicKey, RootPublicKey, SigningPublicKey};
 pub use manifest::{Manifest, ManifestHash, ManifestStatement};
-pub use prekey::{PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey};
+pub use prekey::{
+    KEM_KEY_LENGTH, PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey, check_kem_key,
+};
+pub use recovery_kit::{RecoveryKit, RecoveryKitError, RecoveryKitHeader};
+pub use safety_number::{SafetyComparison, SafetyMismatch, SafetyNumber, SafetyNumberError};
 pub use session_challenge::session_challenge;
 pub use signature::{InvalidSignature, Signature, Signer};
 

@@ -3,7 +3,7 @@
 use crate::address::DeviceAddress;
 use crate::certificate::DeviceCertificate;
 use crate::encoding::{DecodeError, Reader, StructureType, labelled};
-use crate::keys::AgreementPublicKey;
+use crate::keys::{AgreementPublicKey, SigningPublicKey};
 use crate::signature::{InvalidSignature, Signature, Signer};
 
 const VERSION: u8 = 1;
@@ -156,11 +156,19 @@ impl SignedPrekey {
 
     /// Checks that the device of `certificate` signed this prekey.
     pub fn verify(&self, certificate: &DeviceCertificate) -> Result<(), PrekeyError> {
-        if self.statement.address != certificate.address() {
+        self.verify_by(certificate.address(), certificate.signing_key())
+    }
+
+    /// Checks that a device with this DSK signed this prekey, before it has a certificate.
+    pub fn verify_by(
+        &self,
+        device: DeviceAddress,
+        signing_key: &SigningPublicKey,
+    ) -> Result<(), PrekeyError> {
+        if self.statement.address != device {
             return Err(PrekeyError::WrongDevice);
         }
-        certificate
-            .signing_key()
+        signing_key
             .verify(&labelled(LABEL, &[&self.statement.to_bytes()]), &self.signature)
             .map_err(|InvalidSignature| PrekeyError::BadSignature)
     }
@@ -201,7 +209,7 @@ impl SignedPrekey {
 }
 
 /// The input check of FIPS 203, section 7.2: length, and every 12-bit coefficient below q.
-fn check_kem_key(key: &[u8]) -> Result<(), DecodeError> {
+pub fn check_kem_key(key: &[u8]) -> Result<(), DecodeError> {
     if key.len() != KEM_KEY_LENGTH {
         return Err(DecodeError::InvalidKemKey);
     }

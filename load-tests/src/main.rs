@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use plasma_load_tests::figures::{progress, purchase_hot, ratchet_turn, relay_unary};
+use plasma_load_tests::figures::{progress, purchase_hot, ratchet, relay_unary};
 use plasma_load_tests::machine::Cores;
 use plasma_load_tests::options::{Arguments, FigureName, Mode, Options};
 use plasma_load_tests::relay;
@@ -16,6 +16,16 @@ use tokio::time::{Instant, timeout_at};
 
 /// Everything together ends within this, whatever hangs.
 const AT_MOST: Duration = Duration::from_secs(460);
+
+/// The order in which figures are measured.
+const ORDER: [FigureName; 6] = [
+    FigureName::Handshake,
+    FigureName::RatchetTurn,
+    FigureName::RatchetChain,
+    FigureName::Fanout10,
+    FigureName::RelayUnary,
+    FigureName::PurchaseHot,
+];
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -57,15 +67,15 @@ async fn measure_all(
     deadline: Instant,
 ) -> (Vec<Figure>, Vec<anyhow::Error>) {
     let (mut figures, mut failures) = (Vec::new(), Vec::new());
-    for name in [FigureName::RatchetTurn, FigureName::RelayUnary, FigureName::PurchaseHot] {
+    for name in ORDER {
         if !options.wants(name) {
             continue;
         }
         let measuring = async {
             match name {
-                FigureName::RatchetTurn => ratchet_turn::measure(options),
                 FigureName::RelayUnary => relay_unary::measure(options, cores).await,
                 FigureName::PurchaseHot => purchase_hot::measure(options, cores).await,
+                protocol => ratchet::measure(protocol, options),
             }
         };
         let outcome = timeout_at(deadline, measuring).await;

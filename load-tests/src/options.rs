@@ -38,9 +38,18 @@ pub enum FigureName {
     /// Purchases against one tenant's revenue.
     #[value(name = "purchase.hot")]
     PurchaseHot,
+    /// One session begun and its first message opened.
+    #[value(name = "handshake")]
+    Handshake,
     /// One turn of the double ratchet.
     #[value(name = "ratchet.turn")]
     RatchetTurn,
+    /// One message of 1 KiB within a chain.
+    #[value(name = "ratchet.chain")]
+    RatchetChain,
+    /// One message sealed for ten devices.
+    #[value(name = "fanout.10")]
+    Fanout10,
 }
 
 impl FigureName {
@@ -49,7 +58,10 @@ impl FigureName {
         match self {
             Self::RelayUnary => "relay.unary",
             Self::PurchaseHot => "purchase.hot",
+            Self::Handshake => "handshake",
             Self::RatchetTurn => "ratchet.turn",
+            Self::RatchetChain => "ratchet.chain",
+            Self::Fanout10 => "fanout.10",
         }
     }
 }

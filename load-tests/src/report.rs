@@ -61,7 +61,14 @@ pub fn median(values: impl Iterator<Item = f64>) -> f64 {
 pub fn table(figures: &[Figure]) -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["figure", "ours", "yardstick", "unit", "ratio", "runs (ours/yardstick)"]);
+    table.set_header([
+        "figure",
+        "ours",
+        "yardstick",
+        "unit",
+        "ratio",
+        "runs (ours/yardstick/vodozemac)",
+    ]);
     for column in [1, 2, 4] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -71,7 +78,11 @@ pub fn table(figures: &[Figure]) -> Table {
         let runs: Vec<String> = figure
             .runs
             .iter()
-            .map(|run| format!("{}/{}", number(run.value), number(run.yardstick)))
+            .map(|run| {
+                let pair = format!("{}/{}", number(run.value), number(run.yardstick));
+                let beside = run.details.get("vodozemac").and_then(Value::as_f64);
+                beside.map_or_else(|| pair.clone(), |beside| format!("{pair}/{}", number(beside)))
+            })
             .collect();
         table.add_row([
             figure.name.to_owned(),

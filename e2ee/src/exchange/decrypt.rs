@@ -8,7 +8,8 @@ use plasma_identity::{
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::cipher::Sealed;
+use crate::cipher::{Opened, Sealed};
+use crate::disclosure::Disclosure;
 use crate::error::DecryptError;
 use crate::handshake::{self, Party, ReplayMarker, ResponderKeys};
 use crate::header::{Envelope, Header, Initiation, ManifestView, SessionId, associated_data};
@@ -16,6 +17,7 @@ use crate::padding;
 use crate::participant::LocalDevice;
 use crate::prekey::{PREKEY_LIFETIME_SECONDS, PrivatePrekey};
 use crate::ratchet::Ratchet;
+use crate::secret::Secret;
 use crate::session::{Session, SessionRecord};
 
 /// The private prekeys that [`crate::peek`] named, as far as the store still has them.
@@ -48,6 +50,9 @@ pub struct Decrypted {
     pub consumed: Vec<(PrekeyRole, u32)>,
     /// What to remember until the prekeys that it names are deleted.
     pub replay_marker: Option<ReplayMarker>,
+    /// What proves the content to others, to be stored beside the envelope's hash for as long as
+    /// the message can be reported.
+    pub disclosure: Disclosure,
 }
 
 impl fmt::Debug for Decrypted {
@@ -106,25 +111,32 @@ pub fn decrypt(
         (local.address(), own_certificate.hash()),
     );
     let incoming = Incoming { envelope: &envelope, associated_data };
-    let mut decrypted = Decrypted {
-        content: Zeroizing::new(Vec::new()),
+    let known = record.session(header.session_id).map(|session| session.id);
+    let mut consumed = Vec::new();
+    let mut replay_marker = None;
+    let (content, message_key) = if let Some(id) = known {
+        continue_session(id, record, &incoming, now)?
+    } else {
+        let initiation = envelope.initiation.as_ref().ok_or(DecryptError::UnknownSession)?;
+        let prekeys = handshake::prekeys_of(initiation);
+        consumed.extend(prekeys.into_iter().filter(|(role, _)| role.is_one_time()));
+        replay_marker = ReplayMarker::of(initiation);
+        accept(record, local, keys, remote, &incoming, initiation, now)?
+    };
+    Ok(Decrypted {
+        content,
         sender: header.sender,
         session_id: header.session_id,
         sender_removed: remote.device(header.sender.device).is_none(),
         recipient_view_stale: header.recipient_view.hash != local.account.manifest_hash(),
-        consumed: Vec::new(),
-        replay_marker: None,
-    };
-    if let Some(session) = record.session(header.session_id) {
-        decrypted.content = continue_session(session.id, record, &incoming)?;
-        return Ok(decrypted);
-    }
-    let initiation = envelope.initiation.as_ref().ok_or(DecryptError::UnknownSession)?;
-    decrypted.content = accept(record, local, keys, remote, &incoming, initiation, now)?;
-    let prekeys = handshake::prekeys_of(initiation);
-    decrypted.consumed = prekeys.into_iter().filter(|(role, _)| role.is_one_time()).collect();
-    decrypted.replay_marker = ReplayMarker::of(initiation);
-    Ok(decrypted)
+        consumed,
+        replay_marker,
+        disclosure: Disclosure {
+            message_key,
+            sender_certificate: sender_certificate.hash(),
+            recipient_certificate: own_certificate.hash(),
+        },
+    })
 }
 
 fn check_addresses(
@@ -173,18 +185,20 @@ fn continue_session(
     id: SessionId,
     record: &mut SessionRecord,
     incoming: &Incoming<'_>,
-) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    now: u64,
+) -> Result<(Zeroizing<Vec<u8>>, Secret), DecryptError> {
     let session = record.session(id).ok_or(DecryptError::UnknownSession)?;
-    let (body, change) = session.ratchet.open(incoming.header(), incoming.sealed())?;
+    let (opened, change) = session.ratchet.open(incoming.header(), incoming.sealed())?;
+    let Opened { body, message_key } = opened;
     let initiation = incoming.envelope.initiation.is_some();
     let padded = if initiation { split_signature(&body)?.1 } else { &body[..] };
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
     let promote = !initiation || record.yields_to(id);
     record.update(id, promote, |session| {
-        session.ratchet.apply(change);
+        session.ratchet.apply(change, now);
         session.pending = None;
     });
-    Ok(content)
+    Ok((content, message_key))
 }
 
 /// Accepts an initiation and decrypts its first message to arrive.
@@ -196,7 +210,7 @@ fn accept(
     incoming: &Incoming<'_>,
     initiation: &Initiation,
     now: u64,
-) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+) -> Result<(Zeroizing<Vec<u8>>, Secret), DecryptError> {
     if keys.initiation_seen {
         return Err(DecryptError::ReplayedInitiation);
     }
@@ -209,12 +223,12 @@ fn accept(
         return Err(DecryptError::BadCommitment);
     }
     let signed = prekeys.signed.agreement_key().ok_or(DecryptError::ExpiredKeys)?;
-    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone());
-    let (body, change) = ratchet.open(header, incoming.sealed())?;
+    let mut ratchet = Ratchet::responder(agreed.session_id, agreed.root, signed.clone(), now);
+    let (Opened { body, message_key }, change) = ratchet.open(header, incoming.sealed())?;
     let (signature, padded) = split_signature(&body)?;
     handshake::verify(initiator.certificate, &agreed.transcript, signature)?;
     let content = Zeroizing::new(padding::unpad(padded)?.to_vec());
-    ratchet.apply(change);
+    ratchet.apply(change, now);
     record.insert_accepted(Session {
         id: agreed.session_id,
         created: now,
@@ -222,7 +236,7 @@ fn accept(
         pending: None,
         ratchet,
     });
-    Ok(content)
+    Ok((content, message_key))
 }
 
 fn initiator(
@@ -275,6 +289,9 @@ fn find(
     Ok(key)
 }
 
-fn split_signature(body: &[u8]) -> Result<(&[u8; Signature::LENGTH], &[u8]), DecryptError> {
+/// Takes the initiator's signature off the body of an initiation.
+pub(crate) fn split_signature(
+    body: &[u8],
+) -> Result<(&[u8; Signature::LENGTH], &[u8]), DecryptError> {
     body.split_first_chunk().ok_or(DecryptError::BadPadding)
 }

@@ -34,7 +34,7 @@ pub fn encrypt<R: CryptoRng + ?Sized>(
     body.extend_from_slice(signature);
     padding::pad(content, &mut body)?;
 
-    let step = session.ratchet.next(rng)?;
+    let step = session.ratchet.next(rng, now)?;
     let mut salt = [0; 16];
     rng.fill_bytes(&mut salt);
     let header = Header {
@@ -53,6 +53,7 @@ pub fn encrypt<R: CryptoRng + ?Sized>(
         previous: step.previous,
         number: step.number,
         salt,
+        extension: step.extension.clone(),
     };
     let initiation = session.pending.as_ref().map(|pending| pending.bytes.as_slice());
     let mut envelope = header.to_bytes(initiation);

@@ -45,7 +45,7 @@ pub fn initiate<R: CryptoRng + ?Sized>(
         created: now,
         ephemeral_hash: handshake::ephemeral_hash(&initiation.ephemeral),
         pending: Some(pending),
-        ratchet: Ratchet::initiator(id, &agreed.root, &checked.signed, rng),
+        ratchet: Ratchet::initiator(id, &agreed.root, &checked.signed, rng, now),
     });
     Ok(id)
 }

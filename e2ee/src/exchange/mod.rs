@@ -5,6 +5,7 @@ mod encrypt;
 mod initiate;
 mod peek;
 
+pub(crate) use self::decrypt::split_signature;
 pub use self::decrypt::{Decrypted, HandshakeKeys, decrypt};
 pub use self::encrypt::encrypt;
 pub use self::initiate::initiate;

@@ -6,6 +6,7 @@ use plasma_identity::DeviceAddress;
 
 use super::Session;
 use crate::header::SessionId;
+use crate::retry::RetryRequest;
 
 /// How many archived sessions a record keeps.
 pub(crate) const MAX_ARCHIVED: usize = 10;
@@ -65,6 +66,23 @@ impl SessionRecord {
         if let Some(session) = self.active.take() {
             self.archive(session);
         }
+    }
+
+    /// Archives the active session if a verified retry request is about it and about the ratchet
+    /// key that this side sends with now, and tells whether it did.
+    ///
+    /// So a request that comes again, or after the session has gone on, resets nothing.
+    pub fn archive_for(&mut self, request: &RetryRequest) -> bool {
+        let named = request.sender() == self.remote
+            && request.recipient() == self.local
+            && self.active.as_ref().is_some_and(|active| {
+                active.id == request.session_id()
+                    && active.ratchet.sending_key() == Some(request.ratchet_key())
+            });
+        if named {
+            self.archive_active();
+        }
+        named
     }
 
     fn archive(&mut self, session: Session) {

@@ -9,7 +9,10 @@ use super::{PendingInitiation, Session, SessionRecord};
 use crate::error::StateError;
 use crate::header::SessionId;
 use crate::ratchet::Ratchet;
-use crate::state::{StateType, VERSION};
+use crate::state::StateType;
+
+/// Version 1 knew no post-quantum step.
+const VERSION: u8 = 2;
 
 impl SessionRecord {
     /// Encodes the record with its secrets, to be sealed by the caller.

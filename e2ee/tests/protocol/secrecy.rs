@@ -15,7 +15,7 @@ fn debug_output_names_public_things_only() {
     let record = bob.record(alice.address());
     let (keys, root, stored) = (alice.keys.to_bytes(), alice.root.to_bytes(), record.to_bytes());
     // DSK and DHK, the root key, the session's root, the key of its receiving chain.
-    let secrets = [&keys[50..114], &root[2..34], &stored[157..189], &stored[327..359]];
+    let secrets = [&keys[50..114], &root[2..34], &stored[157..189], &stored[328..360]];
     let local = LocalDevice::new(&alice.keys, &alice.account).unwrap();
     let prekey = &alice.prekeys[&(PrekeyRole::LastResortKem, 8)];
     let loaded = bob.handshake_keys(&envelope);

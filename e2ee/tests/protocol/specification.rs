@@ -15,28 +15,28 @@ use sha2::{Digest, Sha256};
 
 use crate::world::Device;
 
-fn lp(part: &[u8]) -> Vec<u8> {
+pub fn lp(part: &[u8]) -> Vec<u8> {
     let length = u32::try_from(part.len()).unwrap();
     [&length.to_be_bytes(), part].concat()
 }
 
-fn input(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+pub fn input(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     let parts: Vec<u8> = parts.iter().flat_map(|part| lp(part)).collect();
     [label.as_bytes(), &parts].concat()
 }
 
-fn hash(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+pub fn hash(label: &str, parts: &[&[u8]]) -> Vec<u8> {
     Sha256::digest(input(label, parts)).to_vec()
 }
 
-fn hkdf(salt: &[u8], key: &[u8], label: &str, context: &[u8], length: usize) -> Vec<u8> {
+pub fn hkdf(salt: &[u8], key: &[u8], label: &str, context: &[u8], length: usize) -> Vec<u8> {
     let mut out = vec![0; length];
     let info = [label.as_bytes(), context].concat();
     Hkdf::<Sha256>::new(Some(salt), key).expand(&info, &mut out).unwrap();
     out
 }
 
-fn hmac(key: &[u8], byte: u8) -> Vec<u8> {
+pub fn hmac(key: &[u8], byte: u8) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key)
         .unwrap()
         .chain_update([byte])
@@ -45,26 +45,26 @@ fn hmac(key: &[u8], byte: u8) -> Vec<u8> {
         .to_vec()
 }
 
-fn dh(private: &[u8], public: &[u8]) -> Vec<u8> {
+pub fn dh(private: &[u8], public: &[u8]) -> Vec<u8> {
     let public = PublicKey::from_sec1_bytes(public).unwrap();
     let shared = SecretKey::from_slice(private).unwrap().diffie_hellman(&public);
     shared.raw_secret_bytes().to_vec()
 }
 
-fn verify(key: &[u8], label: &str, parts: &[&[u8]], signature: &[u8]) {
+pub fn verify(key: &[u8], label: &str, parts: &[&[u8]], signature: &[u8]) {
     let signature = Signature::from_slice(signature).unwrap();
     let key = VerifyingKey::from_sec1_bytes(key).unwrap();
     key.verify(&input(label, parts), &signature).unwrap();
 }
 
-struct Published {
-    certificate: Vec<u8>,
-    certificate_hash: Vec<u8>,
-    manifest_hash: Vec<u8>,
+pub struct Published {
+    pub certificate: Vec<u8>,
+    pub certificate_hash: Vec<u8>,
+    pub manifest_hash: Vec<u8>,
 }
 
 /// Sections 2 and 3, for an account of one device.
-fn read_account(device: &Device) -> Published {
+pub fn read_account(device: &Device) -> Published {
     let certificate = device.account.devices()[0].to_bytes();
     let manifest = device.account.manifest().to_bytes();
     let root = device.account.root().to_bytes();
@@ -159,6 +159,55 @@ fn respond(alice: &Published, bob: &Device, envelope: &[u8]) -> (Vec<u8>, Vec<u8
     (transcript, root, spk_private)
 }
 
+/// Section 7: the body of an envelope with a header of this length.
+pub fn open(
+    envelope: &[u8],
+    header_length: usize,
+    message_key: &[u8],
+    sender: &Published,
+    receiver: &Published,
+) -> Vec<u8> {
+    let (header, sealed) = envelope.split_at(header_length);
+    let (cipher, nonce, commitment) = cipher(header, message_key);
+    assert_eq!(commitment, sealed[..32]);
+    let aad = associated_data(header, sender, receiver);
+    cipher.decrypt(&nonce.into(), Payload { msg: &sealed[32..], aad: &aad }).unwrap()
+}
+
+/// Section 7: the envelope of a header and a body.
+pub fn seal(
+    header: &[u8],
+    message_key: &[u8],
+    body: &[u8],
+    sender: &Published,
+    receiver: &Published,
+) -> Vec<u8> {
+    let (cipher, nonce, commitment) = cipher(header, message_key);
+    let aad = associated_data(header, sender, receiver);
+    let sealed = cipher.encrypt(&nonce.into(), Payload { msg: body, aad: &aad }).unwrap();
+    [header, &commitment, &sealed].concat()
+}
+
+fn cipher(header: &[u8], message_key: &[u8]) -> (Aes256Gcm, [u8; 12], Vec<u8>) {
+    let (session_id, salt) = (&header[68..84], &header[237..253]);
+    let derived = hkdf(salt, message_key, "Plasma/v1/message", session_id, 76);
+    let cipher = Aes256Gcm::new_from_slice(&derived[..32]).unwrap();
+    (cipher, derived[32..44].try_into().unwrap(), derived[44..].to_vec())
+}
+
+fn associated_data(header: &[u8], sender: &Published, receiver: &Published) -> Vec<u8> {
+    input(
+        "Plasma/v1/associated-data",
+        &[
+            header,
+            &sender.certificate[2..50],
+            &receiver.certificate[2..50],
+            &sender.certificate_hash,
+            &receiver.certificate_hash,
+        ],
+    )
+}
+
 #[test]
 fn the_document_alone_opens_an_initiation() {
     let (mut alice, mut bob) = (Device::founder(1, 1), Device::founder(2, 1));
@@ -185,23 +234,7 @@ fn the_document_alone_opens_an_initiation() {
 
         let message_key = hmac(&chain, 1);
         chain = hmac(&chain, 2);
-        let salt = &envelope[237..253];
-        let derived = hkdf(salt, &message_key, "Plasma/v1/message", session_id, 76);
-        assert_eq!(derived[44..], envelope[1484..1516]);
-        let associated_data = input(
-            "Plasma/v1/associated-data",
-            &[
-                &envelope[..1484],
-                &sender.certificate[2..50],
-                &receiver.certificate[2..50],
-                &sender.certificate_hash,
-                &receiver.certificate_hash,
-            ],
-        );
-        let nonce: [u8; 12] = derived[32..44].try_into().unwrap();
-        let payload = Payload { msg: &envelope[1516..], aad: &associated_data };
-        let cipher = Aes256Gcm::new_from_slice(&derived[..32]).unwrap();
-        let body = cipher.decrypt(&nonce.into(), payload).unwrap();
+        let body = open(envelope, 1484, &message_key, &sender, &receiver);
         let key = &sender.certificate[82..147];
         verify(key, "Plasma/v1/initiation", &[&transcript], &body[..64]);
         let mut padded = [content, &[0x80]].concat();

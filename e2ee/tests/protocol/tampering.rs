@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use crate::world::{Device, NOW};
 use plasma_e2ee::{
-    DecryptError, DeviceKeys, HandshakeKeys, LocalDevice, MAX_ENVELOPE_LENGTH, ParticipantError,
-    SessionRecord, decrypt, peek,
+    DecryptError, DeviceKeys, HandshakeKeys, LocalDevice, MAX_ENVELOPE_LENGTH, PQ_STEP_SECONDS,
+    ParticipantError, SessionRecord, decrypt, peek,
 };
 use plasma_identity::Signer;
 
@@ -50,6 +50,22 @@ fn every_changed_byte_of_a_message_is_refused() {
     every_changed_byte_is_refused(&mut alice, &bob, &turned);
     let same_chain = bob.send(&mut alice, b"the same chain");
     every_changed_byte_is_refused(&mut alice, &bob, &same_chain);
+}
+
+#[test]
+fn every_changed_byte_of_a_post_quantum_step_is_refused() {
+    let (mut alice, mut bob) = (Device::founder(1, 1), Device::founder(2, 1));
+    let first = alice.send(&mut bob, b"hello");
+    bob.receive(&alice, &first).unwrap();
+    bob.now += PQ_STEP_SECONDS;
+    let offer = bob.send(&mut alice, b"a key");
+    assert_eq!(offer[3], 1);
+    every_changed_byte_is_refused(&mut alice, &bob, &offer);
+    let again = bob.send(&mut alice, b"the same key");
+    every_changed_byte_is_refused(&mut alice, &bob, &again);
+    let answer = alice.send(&mut bob, b"a ciphertext");
+    assert_eq!(answer[3], 2);
+    every_changed_byte_is_refused(&mut bob, &alice, &answer);
 }
 
 #[test]
@@ -144,7 +160,9 @@ fn what_is_not_an_envelope_is_malformed() {
         let error = decrypt(&mut record, &local, &keys, &alice.account, bytes, NOW).unwrap_err();
         assert_eq!(error.reason(), "MALFORMED_ENVELOPE");
     }
-    for header in [[0x10, 2, 1, 0], [0x11, 1, 2, 0], [0x10, 1, 1, 1]] {
+    for header in
+        [[0x10, 2, 1, 0], [0x11, 1, 2, 0], [0x10, 1, 1, 3], [0x10, 1, 1, 4], [0x11, 1, 1, 1]]
+    {
         assert_eq!(peek(&header).unwrap_err(), DecryptError::UnsupportedVersion);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
+use plasma_e2ee::rand_core::CryptoRng;
 use plasma_e2ee::{
     DecryptError, Decrypted, DeviceKeys, HandshakeKeys, LocalDevice, PrekeyBundle, PrivatePrekey,
     RemoteDevice, RootKey, SessionRecord, decrypt, encrypt, initiate, peek,
@@ -28,6 +29,7 @@ pub struct Device {
     pub one_time_ec: Vec<u32>,
     pub one_time_kem: Vec<u32>,
     pub seed: u64,
+    pub now: u64,
 }
 
 pub fn rng(seed: u64) -> ChaCha20Rng {
@@ -98,6 +100,7 @@ impl Device {
             one_time_ec: ids.clone(),
             one_time_kem: ids,
             seed,
+            now: NOW,
         }
     }
 
@@ -135,15 +138,25 @@ impl Device {
     /// Sends to a device, initiating when that is needed.
     pub fn send(&mut self, peer: &mut Device, content: &[u8]) -> Vec<u8> {
         let mut rng = self.rng();
+        self.send_with(peer, content, &mut rng)
+    }
+
+    /// Sends with this randomness.
+    pub fn send_with<R: CryptoRng>(
+        &mut self,
+        peer: &mut Device,
+        content: &[u8],
+        rng: &mut R,
+    ) -> Vec<u8> {
         let mut record = self.record(peer.address());
         let local = LocalDevice::new(&self.keys, &self.account).unwrap();
         let account = peer.account.clone();
         let remote = RemoteDevice::new(&account, peer.address().device).unwrap();
-        if record.needs_initiation(NOW) {
+        if record.needs_initiation(self.now) {
             let bundle = peer.bundle();
-            initiate(&mut record, &local, &remote, &bundle, &mut rng, NOW).unwrap();
+            initiate(&mut record, &local, &remote, &bundle, rng, self.now).unwrap();
         }
-        let envelope = encrypt(&mut record, &local, &remote, content, &mut rng, NOW).unwrap();
+        let envelope = encrypt(&mut record, &local, &remote, content, rng, self.now).unwrap();
         self.records.insert(peer.address(), record);
         envelope
     }
@@ -179,7 +192,7 @@ impl Device {
         let mut record = self.record(peer);
         let before = record.to_bytes();
         let local = LocalDevice::new(&self.keys, &self.account).unwrap();
-        let result = decrypt(&mut record, &local, &keys, account, envelope, NOW);
+        let result = decrypt(&mut record, &local, &keys, account, envelope, self.now);
         match &result {
             Ok(decrypted) => {
                 self.records.insert(peer, record);
@@ -203,8 +216,19 @@ impl Device {
     }
 }
 
-/// Where the key commitment of an envelope lies: it stands for its (key, nonce).
+/// The key commitment of an envelope: it stands for its (key, nonce).
 pub fn commitment(envelope: &[u8]) -> [u8; 32] {
-    let start = if envelope[0] == 0x11 { 1484 } else { 253 };
+    let start = header_length(envelope);
     envelope[start..start + 32].try_into().unwrap()
+}
+
+/// Where the header of an envelope ends.
+pub fn header_length(envelope: &[u8]) -> usize {
+    match (envelope[0], envelope[3]) {
+        (0x11, 0) => 1484,
+        (0x10, 0) => 253,
+        (0x10, 1) => 253 + 1184,
+        (0x10, 2) => 253 + 1088,
+        other => panic!("no such header: {other:?}"),
+    }
 }

@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 const NOW: u64 = 1_800_000_000;
 
-struct Key(SigningKey);
+pub struct Key(SigningKey);
 
 impl Key {
-    fn new(seed: u8) -> Self {
+    pub fn new(seed: u8) -> Self {
         Self(SigningKey::from_slice(&[seed; 32]).unwrap())
     }
 
-    fn public(&self) -> p256::PublicKey {
+    pub fn public(&self) -> p256::PublicKey {
         self.0.verifying_key().into()
     }
 }

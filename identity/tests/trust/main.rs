@@ -5,3 +5,7 @@
 mod arbitrary;
 #[cfg(test)]
 mod chain;
+#[cfg(test)]
+mod recovery_kit;
+#[cfg(test)]
+mod safety_number;

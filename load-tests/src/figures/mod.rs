@@ -1,7 +1,7 @@
 //! The figures, each measured in pairs of runs: ours, the yardstick, ours, the yardstick, …
 
 pub mod purchase_hot;
-pub mod ratchet_turn;
+pub mod ratchet;
 pub mod relay_unary;
 
 /// Says on the terminal what is going on.

@@ -1,12 +1,7 @@
-//! `ratchet.turn`: two devices answer each other, so that every message turns the ratchet,
-//! compared with the P-256 operations without which no turn is possible.
-
-use std::hint::black_box;
+//! Two devices in memory, through the public functions of `plasma-e2ee`.
 
 use anyhow::{Context, Result, ensure};
 use getrandom::SysRng;
-use p256::SecretKey;
-use p256::elliptic_curve::Generate;
 use plasma_e2ee::rand_core::UnwrapErr;
 use plasma_e2ee::{
     DeviceKeys, HandshakeKeys, LocalDevice, PrekeyBundle, PrivatePrekey, RemoteDevice, RootKey,
@@ -15,64 +10,12 @@ use plasma_e2ee::{
 use plasma_identity::{
     Capabilities, DeviceAddress, PrekeyRole, UserAddress, VerifiedAccount, verify_chain,
 };
-use serde_json::Map;
 use uuid::Uuid;
 
-use super::progress;
+use super::CONTENT_LENGTH;
 use crate::clock;
-use crate::machine::own_cpu;
-use crate::options::{FigureName, Options};
-use crate::report::{Figure, Run};
 
-const NAME: &str = FigureName::RatchetTurn.name();
-/// Parts of a run, ours and the yardstick's in turn, so that both have the same weather.
-const BLOCKS: u32 = 20;
-const CONTENT_LENGTH: usize = 1_000;
 const TENANT: Uuid = Uuid::from_u128(1);
-
-/// Measures.
-pub fn measure(options: &Options) -> Result<Figure> {
-    let turns = if options.quick { 200 } else { 2_000 };
-    progress(NAME, format!("two devices answer each other {turns} times in each run"));
-    let mut conversation = Conversation::begin()?;
-    let mut runs = Vec::new();
-    for number in 1..=options.runs {
-        let (mut value, mut yardstick) = (0.0, 0.0);
-        for _ in 0..BLOCKS {
-            value += micros_each(turns / BLOCKS, || conversation.turn())?;
-            yardstick += micros_each(turns / BLOCKS, || {
-                bare_turn();
-                Ok(())
-            })?;
-        }
-        let (value, yardstick) = (value / f64::from(BLOCKS), yardstick / f64::from(BLOCKS));
-        let said = format!(
-            "run {number} of {}: {value:.0} µs/turn; two agreements and a key: {yardstick:.0} µs",
-            options.runs
-        );
-        progress(NAME, said);
-        runs.push(Run { value, yardstick, details: Map::new() });
-    }
-    Ok(Figure::of(NAME, "µs/turn", runs))
-}
-
-fn micros_each(turns: u32, mut turn: impl FnMut() -> Result<()>) -> Result<f64> {
-    let before = own_cpu();
-    for _ in 0..turns {
-        turn()?;
-    }
-    Ok(own_cpu().saturating_sub(before).as_secs_f64() * 1e6 / f64::from(turns))
-}
-
-/// What a turn cannot do without: the receiver's agreement with the sender's new key, a new key of
-/// its own, and the agreement with that.
-fn bare_turn() {
-    let mut rng = UnwrapErr(SysRng);
-    let key = SecretKey::generate_from_rng(&mut rng);
-    let theirs = black_box(key.public_key());
-    black_box(key.diffie_hellman(&theirs).raw_secret_bytes());
-    black_box(key.diffie_hellman(&theirs).raw_secret_bytes());
-}
 
 /// A device with what it knows and keeps.
 struct Device {
@@ -81,8 +24,59 @@ struct Device {
     record: SessionRecord,
 }
 
+/// Two devices that have never met, and the second one's prekeys.
+pub(super) struct Strangers {
+    devices: [Device; 2],
+    bundle: PrekeyBundle,
+    keys: HandshakeKeys,
+    content: Vec<u8>,
+    now: u64,
+}
+
+impl Strangers {
+    pub(super) fn new() -> Result<Self> {
+        let now = clock::unix_seconds();
+        let users = [2, 3].map(|user| UserAddress { tenant: TENANT, user: Uuid::from_u128(user) });
+        let addresses = users.map(|user| user.device(Uuid::from_u128(1)));
+        let first = Device::found(addresses[0], addresses[1], now)?;
+        let second = Device::found(addresses[1], addresses[0], now)?;
+        let mut rng = UnwrapErr(SysRng);
+        let mut prekey = |role| PrivatePrekey::generate(&second.keys, role, 1, now, &mut rng);
+        let signed = prekey(PrekeyRole::SignedEc);
+        let (one_time, kem) = (prekey(PrekeyRole::OneTimeEc), prekey(PrekeyRole::OneTimeKem));
+        let bundle = PrekeyBundle {
+            certificate: *second.account.devices().first().context("a device")?,
+            signed: signed.public().clone(),
+            kem: kem.public().clone(),
+            one_time: Some(one_time.public().clone()),
+        };
+        let keys = HandshakeKeys {
+            signed: Some(signed),
+            kem: Some(kem),
+            one_time: Some(one_time),
+            initiation_seen: false,
+        };
+        let mut content = vec![0; CONTENT_LENGTH];
+        getrandom::fill(&mut content).ok().context("random bytes")?;
+        Ok(Self { devices: [first, second], bundle, keys, content, now })
+    }
+
+    /// Begins a session and passes its first message, as if the two had never met.
+    pub(super) fn meet(&mut self) -> Result<()> {
+        for device in &mut self.devices {
+            device.record = SessionRecord::new(device.record.local(), device.record.remote());
+        }
+        let [first, second] = &mut self.devices;
+        let local = LocalDevice::new(&first.keys, &first.account)?;
+        let remote = RemoteDevice::new(&second.account, second.keys.address().device)?;
+        let mut rng = UnwrapErr(SysRng);
+        initiate(&mut first.record, &local, &remote, &self.bundle, &mut rng, self.now)?;
+        pass(first, second, &self.keys, &self.content, self.now)
+    }
+}
+
 /// Two devices with an established session.
-struct Conversation {
+pub(super) struct Conversation {
     devices: [Device; 2],
     content: Vec<u8>,
     now: u64,
@@ -90,18 +84,11 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn begin() -> Result<Self> {
-        let now = clock::unix_seconds();
-        let users = [2, 3].map(|user| UserAddress { tenant: TENANT, user: Uuid::from_u128(user) });
-        let addresses = users.map(|user| user.device(Uuid::from_u128(1)));
-        let devices = [
-            Device::found(addresses[0], addresses[1], now)?,
-            Device::found(addresses[1], addresses[0], now)?,
-        ];
-        let mut content = vec![0; CONTENT_LENGTH];
-        getrandom::fill(&mut content).ok().context("random bytes")?;
-        let mut conversation = Self { devices, content, now, turns: 0 };
-        conversation.shake_hands()?;
+    pub(super) fn begin() -> Result<Self> {
+        let mut strangers = Strangers::new()?;
+        strangers.meet()?;
+        let Strangers { devices, content, now, .. } = strangers;
+        let mut conversation = Self { devices, content, now, turns: 1 };
         // The first reply confirms the session; what is measured is what follows.
         for _ in 0..4 {
             conversation.turn()?;
@@ -113,36 +100,32 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// The second device's prekeys, the first device's first message.
-    fn shake_hands(&mut self) -> Result<()> {
-        let (now, mut rng) = (self.now, UnwrapErr(SysRng));
-        let [first, second] = &mut self.devices;
-        let mut prekey = |role| PrivatePrekey::generate(&second.keys, role, 1, now, &mut rng);
-        let (signed, kem) = (prekey(PrekeyRole::SignedEc), prekey(PrekeyRole::LastResortKem));
-        let bundle = PrekeyBundle {
-            certificate: *second.account.devices().first().context("a device")?,
-            signed: signed.public().clone(),
-            kem: kem.public().clone(),
-            one_time: None,
-        };
-        let local = LocalDevice::new(&first.keys, &first.account)?;
-        let remote = RemoteDevice::new(&second.account, second.keys.address().device)?;
-        initiate(&mut first.record, &local, &remote, &bundle, &mut rng, now)?;
-        let keys =
-            HandshakeKeys { signed: Some(signed), kem: Some(kem), ..HandshakeKeys::default() };
-        pass(first, second, &keys, &self.content, now)?;
-        self.turns = 1;
+    /// One message, from the device that received the last one.
+    pub(super) fn turn(&mut self) -> Result<()> {
+        self.pass()?;
+        self.turns += 1;
         Ok(())
     }
 
-    /// One message, from the device that received the last one.
-    fn turn(&mut self) -> Result<()> {
+    /// One message more from the device that has the turn.
+    pub(super) fn step(&mut self) -> Result<()> {
+        self.pass()
+    }
+
+    fn pass(&mut self) -> Result<()> {
         let [first, second] = &mut self.devices;
         let (from, to) =
             if self.turns.is_multiple_of(2) { (first, second) } else { (second, first) };
-        pass(from, to, &HandshakeKeys::default(), &self.content, self.now)?;
-        self.turns += 1;
-        Ok(())
+        pass(from, to, &HandshakeKeys::default(), &self.content, self.now)
+    }
+
+    /// Seals one message that nobody opens.
+    pub(super) fn seal(&mut self) -> Result<Vec<u8>> {
+        let [from, to] = &mut self.devices;
+        let local = LocalDevice::new(&from.keys, &from.account)?;
+        let remote = RemoteDevice::new(&to.account, to.keys.address().device)?;
+        let mut rng = UnwrapErr(SysRng);
+        Ok(encrypt(&mut from.record, &local, &remote, &self.content, &mut rng, self.now)?)
     }
 }
 
@@ -183,7 +166,7 @@ mod tests {
 
     use plasma_e2ee::{HandshakeKeys, LocalDevice, RemoteDevice, encrypt};
 
-    use super::{Conversation, SysRng, UnwrapErr, bare_turn, pass};
+    use super::{Conversation, Strangers, SysRng, UnwrapErr, pass};
 
     #[test]
     fn every_message_of_the_conversation_is_of_one_session_and_read() {
@@ -196,7 +179,6 @@ mod tests {
         }
         assert_eq!(states.len(), 6, "a turn changed nothing");
         assert_eq!(conversation.devices[0].record.active_session(), before);
-        bare_turn();
     }
 
     #[test]
@@ -215,5 +197,25 @@ mod tests {
         let (record, account) = (&mut second.record, &first.account);
         assert!(plasma_e2ee::decrypt(record, &local, &keys, account, &envelope, now).is_err());
         pass(first, second, &keys, b"y", now).unwrap();
+    }
+
+    #[test]
+    fn strangers_meet_anew_each_time() {
+        let mut strangers = Strangers::new().unwrap();
+        let mut sessions = HashSet::new();
+        for _ in 0..3 {
+            strangers.meet().unwrap();
+            sessions.insert(strangers.devices[0].record.active_session().unwrap());
+        }
+        assert_eq!(sessions.len(), 3);
+    }
+
+    #[test]
+    fn a_chain_goes_on_without_a_turn() {
+        let mut conversation = Conversation::begin().unwrap();
+        for _ in 0..100 {
+            conversation.step().unwrap();
+        }
+        conversation.turn().unwrap();
     }
 }
