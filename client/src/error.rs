@@ -122,7 +122,9 @@ pub enum Error {
     #[error(transparent)]
     ResetNotDue(ResetNotDue),
     /// The scanned text is not a safety number's code.
-    #[error("This is not the code of a safety number. Scan the one that the other person's app shows.")]
+    #[error(
+        "This is not the code of a safety number. Scan the one that the other person's app shows."
+    )]
     NotASafetyNumber,
     /// The name cannot be a device's.
     #[error("A device's name has 1 to 64 bytes and no invisible characters.")]

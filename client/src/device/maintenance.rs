@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use plasma_identity::{MANIFEST_LIFETIME_SECONDS, MAX_LATENCY_SECONDS, VerifiedAccount};
+use plasma_identity::{
+    DeviceCertificate, MANIFEST_LIFETIME_SECONDS, MAX_LATENCY_SECONDS, VerifiedAccount,
+};
 
 use super::Device;
 use super::manifests::Change;
@@ -36,7 +38,8 @@ impl Device {
 
     fn should_renew(&self, own: &VerifiedAccount) -> bool {
         let now = self.inner.env.now_seconds();
-        let may = own.device(self.address().device).is_some_and(|device| device.may_approve());
+        let this = own.device(self.address().device);
+        let may = this.is_some_and(DeviceCertificate::may_approve);
         may && own.expires().saturating_sub(now) < MANIFEST_LIFETIME_SECONDS / 2
     }
 

@@ -78,13 +78,18 @@ impl Change<'_> {
 
 impl Device {
     /// Changes the list of devices and follows it.
-    pub(super) async fn change_account(&self, change: &Change<'_>) -> Result<VerifiedAccount, Error> {
+    pub(super) async fn change_account(
+        &self,
+        change: &Change<'_>,
+    ) -> Result<VerifiedAccount, Error> {
         let before = self.own_account()?;
         let mut own = before.clone();
         for _ in 0..CONFLICTS_MAX {
             let signed = change.sign(&self.inner.keys, &own, self.inner.env.now_seconds())?;
             match self.submit(signed).await {
-                Ok(state) => return Ok(self.learn(self.user(), state.as_ref(), None)?.known.account),
+                Ok(state) => {
+                    return Ok(self.learn(self.user(), state.as_ref(), None)?.known.account);
+                }
                 Err(error) if error.reason() == Some(ErrorReason::ManifestConflict) => {
                     own = self.refresh_account(self.user()).await?.known.account;
                 }

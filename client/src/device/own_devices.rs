@@ -40,10 +40,9 @@ impl Device {
         let names = self.inner.store.read(device_names::list)?;
         let describe = |certificate: &DeviceCertificate| {
             let id = certificate.address().device;
-            let named = names.iter().find(|named| named.device == id);
             OwnDevice {
                 id,
-                name: named.map(|named| named.name.clone()),
+                name: names.iter().find(|told| told.device == id).map(|told| told.name.clone()),
                 may_approve: certificate.may_approve(),
                 is_this_device: id == self.address().device,
                 add_seconds: certificate.not_before(),

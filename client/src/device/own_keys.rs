@@ -34,13 +34,19 @@ impl FirstPrekeys {
             prekeys::mark_published(tx, std::slice::from_ref(&prekey))?;
             Ok(prekey)
         };
-        Ok(Self { signed: make(PrekeyRole::SignedEc)?, last_resort: make(PrekeyRole::LastResortKem)? })
+        Ok(Self {
+            signed: make(PrekeyRole::SignedEc)?,
+            last_resort: make(PrekeyRole::LastResortKem)?,
+        })
     }
 
     /// Finds those of an attempt that was cut short.
     pub(super) fn load(tx: &Transaction<'_>) -> Result<Self, Error> {
         let load = |role| prekeys::load(tx, role, 1)?.ok_or(Error::StoreInUse);
-        Ok(Self { signed: load(PrekeyRole::SignedEc)?, last_resort: load(PrekeyRole::LastResortKem)? })
+        Ok(Self {
+            signed: load(PrekeyRole::SignedEc)?,
+            last_resort: load(PrekeyRole::LastResortKem)?,
+        })
     }
 
     /// Writes the public halves.

@@ -1,7 +1,9 @@
 //! The first device of a user, or of an account that begins anew: it makes the root.
 
 use plasma_e2ee::{DeviceKeys, RootKey};
-use plasma_identity::{Capabilities, DeviceCertificate, UserAddress, VerifiedAccount, verify_chain};
+use plasma_identity::{
+    Capabilities, DeviceCertificate, UserAddress, VerifiedAccount, verify_chain,
+};
 use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;

@@ -200,9 +200,7 @@ async fn end_of(device: &Device, error: Error) -> End {
                 Ok(cause) => End::Stop(cause),
                 Err(unknown) => End::Lost(unknown),
             },
-            Code::PermissionDenied | Code::Unimplemented => {
-                End::Stop(StopCause::Refused(error))
-            }
+            Code::PermissionDenied | Code::Unimplemented => End::Stop(StopCause::Refused(error)),
             _ => End::Lost(error),
         },
     }

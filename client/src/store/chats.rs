@@ -61,8 +61,7 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<ListedChat>, StoreErro
     let mut rows = statement.query([])?;
     let mut listed = Vec::new();
     while let Some(row) = rows.next()? {
-        let (id, peer, host): (Vec<u8>, Vec<u8>, Vec<u8>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (id, peer, host): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let lamport: i64 = row.get(3)?;
         let known = KnownChat {
             id: ChatId(super::read_uuid(&id)?),

@@ -49,8 +49,7 @@ pub(crate) fn mark_stale(
         Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Option<i64>>(1)?))
     })?;
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
-    let mut mark =
-        connection.prepare("UPDATE session SET stale_seconds = ?2 WHERE device = ?1")?;
+    let mut mark = connection.prepare("UPDATE session SET stale_seconds = ?2 WHERE device = ?1")?;
     for (device, stale) in rows {
         let listed = account.device(read_device(&device)?.device).is_some();
         if listed == stale.is_some() {

@@ -1,6 +1,7 @@
 //! The approver's side of a linking.
 
 use std::fmt;
+use std::sync::Arc;
 
 use plasma_e2ee::{LinkingApprover, LinkingRequest};
 use plasma_identity::{MAX_DEVICES, SignedPrekey, VerifiedAccount};
@@ -19,7 +20,7 @@ use crate::store::device_names::{self, NamedDevice};
 pub struct Approval {
     device: Device,
     approver: LinkingApprover,
-    request: Option<LinkingRequest>,
+    request: Option<Arc<LinkingRequest>>,
     begun: Instant,
     scan_micros: i64,
 }
@@ -95,17 +96,17 @@ impl Approval {
     /// A device that the account lists already, because a linking before was cut short after this
     /// step, is only handed what it needs.
     pub async fn approve(mut self, may_approve: bool) -> Result<(), Error> {
-        let request = self.request().await?.clone();
-        if !is_listed(&self.device.own_account()?, &request) {
-            if let Err(error) = self.add(&request, may_approve).await {
-                // The new device learns that it is not wanted instead of waiting in vain.
-                let _declined = self.decline().await;
-                return Err(error);
-            }
+        let request = self.request().await?;
+        if !is_listed(&self.device.own_account()?, &request)
+            && let Err(error) = self.add(&request, may_approve).await
+        {
+            // The new device learns that it is not wanted instead of waiting in vain.
+            let _declined = self.decline().await;
+            return Err(error);
         }
         let named = NamedDevice {
             device: request.certificate_request.statement().address.device,
-            name: request.name,
+            name: request.name.clone(),
             set_micros: self.device.inner.env.now_micros(),
         };
         let store = &self.device.inner.store;
@@ -115,8 +116,9 @@ impl Approval {
         self.relay().post(3, sealed).await
     }
 
-    /// Says no: the new device is told, and not added.
+    /// Says no: the new device is told, and not added. Waits for its request, which comes first.
     pub async fn decline(mut self) -> Result<(), Error> {
+        self.request().await?;
         let refusal = self.approver.seal_refusal()?;
         self.relay().post(3, refusal).await
     }
@@ -152,12 +154,12 @@ impl Approval {
         }
     }
 
-    async fn request(&mut self) -> Result<&LinkingRequest, Error> {
+    async fn request(&mut self) -> Result<Arc<LinkingRequest>, Error> {
         if self.request.is_none() {
             let message = self.relay().wait_for(2).await?;
-            self.request = Some(self.approver.open_request(&message)?);
+            self.request = Some(Arc::new(self.approver.open_request(&message)?));
         }
-        self.request.as_ref().ok_or(Error::Answer("request"))
+        self.request.clone().ok_or(Error::Answer("request"))
     }
 
     fn relay(&self) -> Relay<'_> {

@@ -113,7 +113,8 @@ mod tests {
             is_this_device,
             add_seconds: 0,
         };
-        let full = LinkingFailure::TooManyDevices(vec![device(Some("Phone"), true), device(None, false)]);
+        let full =
+            LinkingFailure::TooManyDevices(vec![device(Some("Phone"), true), device(None, false)]);
         let words = full.to_string();
         assert!(words.contains("10 devices"), "{words}");
         assert!(words.ends_with("Phone (this one), a device without a name."), "{words}");

@@ -15,7 +15,10 @@ use crate::store::{StoreError, accounts, chats, device_names, read_user, user_ke
 
 /// Writes what this device knows, the most precious first: what does not fit can be had from the
 /// service, without the person's confirmations.
-pub(super) fn write(connection: &Connection, own: UserAddress) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+pub(super) fn write(
+    connection: &Connection,
+    own: UserAddress,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let names = device_names::list(connection)?;
     let mut grant = LinkingGrant {
         device_names: names.iter().map(device_names::NamedDevice::to_content).collect(),

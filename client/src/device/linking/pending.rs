@@ -30,7 +30,7 @@ use crate::{id, wire};
 pub struct PendingLinking {
     enrollment: Enrollment,
     store: Store,
-    joining: JoiningDevice,
+    joining: Box<JoiningDevice>,
     name: String,
     linking: LinkingDevice,
     begun: Instant,
@@ -65,7 +65,7 @@ impl Device {
         }
         let enrollment = Enrollment::begin(endpoint, tenant, platform_token).await?;
         let (env, user) = (&enrollment.env, enrollment.user);
-        let joining = store.write(|tx| JoiningDevice::prepare(tx, env, user))?;
+        let joining = Box::new(store.write(|tx| JoiningDevice::prepare(tx, env, user))?);
         let operation = |channel: Channel, request| async move {
             DeviceLinkingServiceClient::new(channel).start_linking(request).await
         };
@@ -127,7 +127,7 @@ impl PendingLinking {
     pub async fn complete(mut self) -> Result<Device, Error> {
         let expected = self.check_code().await?.account;
         let mut channel = self.channel.take().ok_or(Error::Answer("hello"))?;
-        let JoiningDevice { keys, prekeys } = &self.joining;
+        let JoiningDevice { keys, prekeys } = &*self.joining;
         let request = channel.seal_request(
             &keys.certificate_request(expected, Capabilities::V1),
             prekeys.signed.public(),
