@@ -186,6 +186,7 @@ impl DecryptError {
             Self::UnknownSession
                 | Self::TooFarAhead
                 | Self::OutOfTurn
+                | Self::PqOutOfTurn
                 | Self::BadCommitment
                 | Self::MissingPrekey
                 | Self::ExpiredKeys

@@ -85,6 +85,8 @@ ids! {
     MessageId = "msg";
     /// One ciphertext for one device.
     EnvelopeId = "env";
+    /// What one user reported of another.
+    ReportId = "report";
     /// A version of a price.
     PriceId = "price";
     /// A user's money in one currency.

@@ -81,7 +81,8 @@ impl Messaging {
         sessions.watch(events.listen(), stop.clone());
         let directory = directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
         directory.watch(events.listen(), stop.clone());
-        let delivery = delivery::Delivery::start(&db, env.clone(), bus, &events, stop).await;
+        let delivery =
+            delivery::Delivery::start(&db, env.clone(), &secrets, bus, &events, stop).await;
         Self {
             db,
             env,

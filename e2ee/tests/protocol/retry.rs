@@ -165,6 +165,7 @@ fn what_a_new_session_helps_is_repairable_and_nothing_else_is() {
         (DecryptError::Duplicate, false),
         (DecryptError::TooFarAhead, true),
         (DecryptError::OutOfTurn, true),
+        (DecryptError::PqOutOfTurn, true),
         (DecryptError::BadCommitment, true),
         (DecryptError::BadMac, false),
         (DecryptError::BadPadding, false),

@@ -81,7 +81,7 @@ fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: 
     }
 }
 
-/// Ends the streams of what is revoked.
+/// Ends the streams of what is revoked, and looks again where a device may have been removed.
 pub(super) async fn end_revoked(
     delivery: Delivery,
     received: broadcast::Receiver<Event>,
@@ -89,8 +89,17 @@ pub(super) async fn end_revoked(
 ) {
     events::for_each(received, stop, |event| {
         let hub = &delivery.inner.hub;
-        let Event::Revoked { tenant, subject } = event else {
-            return;
+        let (tenant, subject) = match event {
+            Event::Revoked { tenant, subject } => (tenant, subject),
+            Event::AccountChanged(tenant, user) => {
+                hub.of(tenant, Some(user)).iter().for_each(|connection| connection.suspect());
+                return;
+            }
+            Event::Missed => {
+                hub.select(|_| true).iter().for_each(|connection| connection.suspect());
+                return;
+            }
+            Event::TenantChanged(_) | Event::ChatChanged(_) => return,
         };
         let (ended, status) = match subject {
             Subject::Tenant => (hub.of(tenant, None), Status::from(Failure::tenant_suspended())),

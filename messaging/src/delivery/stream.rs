@@ -42,13 +42,20 @@ pub(super) fn conflicting() -> Status {
 pub struct EnvelopeStream {
     events: EventReceiver,
     connection: Arc<Connection>,
+    is_over: bool,
 }
 
 impl Stream for EnvelopeStream {
     type Item = Result<ReceiveResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.events.poll_recv(context)
+        let stream = &mut *self;
+        if stream.is_over {
+            return Poll::Ready(None);
+        }
+        let event = stream.connection.poll_event(&mut stream.events, context);
+        stream.is_over = matches!(event, Poll::Ready(None | Some(Err(_))));
+        event
     }
 }
 
@@ -70,7 +77,7 @@ impl Delivery {
             .await?
             .ok_or_else(Failure::unauthenticated)?;
         node.checkpoints.pass(Point::Numbered).await;
-        let (connection, events) = Connection::new(device, number);
+        let (connection, events) = Connection::new(device, number, node.franking.clone());
         let connection = Arc::new(connection);
         let hello = Hello {
             heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
@@ -88,7 +95,7 @@ impl Delivery {
         self.publish(&device_channel(key), key, &Notice::Takeover(number)).await;
         node.checkpoints.pass(Point::Registered).await;
         tokio::spawn(self.clone().serve(Arc::clone(&connection)));
-        Ok(EnvelopeStream { events, connection })
+        Ok(EnvelopeStream { events, connection, is_over: false })
     }
 
     /// Feeds one stream until it ends.
@@ -153,7 +160,8 @@ impl Delivery {
         }
     }
 
-    /// Offers what the store holds until all is offered or the window is full.
+    /// Offers what the store holds until all is offered or the window is full. Ends the stream of
+    /// a device that the store no longer lists: the event that says so may be lost.
     async fn drain_store(&self, connection: &Connection, key: DeviceKey) -> Result<(), StoreError> {
         let node = &self.inner;
         loop {
@@ -162,6 +170,10 @@ impl Delivery {
             let limit = 2 * IN_FLIGHT_MAX;
             let waiting = envelopes::list(&node.db, key, limit).await?;
             node.checkpoints.pass(Point::Looked).await;
+            if waiting.is_empty() && !envelopes::is_active(&node.db, key).await? {
+                connection.end(Some(Failure::unauthenticated().into()));
+                return Ok(());
+            }
             let complete = waiting.len() < limit;
             let mut bytes = 0;
             let mut wanted = Vec::new();

@@ -8,6 +8,7 @@ mod link_token;
 mod prekeys;
 pub mod recipients;
 mod refusal;
+mod report;
 
 pub use account::{Founding, Standing, Succession, found, succeed};
 pub use chat::{ChatState, Member, UserKey, is_open_at, ordered};
@@ -16,3 +17,4 @@ pub use identity_cause::IdentityCause;
 pub use link_token::LinkToken;
 pub use prekeys::{FirstPrekeys, Prekey, read_first, read_published};
 pub use refusal::Refusal;
+pub use report::Report;

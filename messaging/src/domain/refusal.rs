@@ -45,6 +45,9 @@ pub enum Refusal {
     /// There is no such chat of the caller.
     #[error("chat not found")]
     ChatNotFound,
+    /// There is no such report about a user of the caller's tenant.
+    #[error("report not found")]
+    ReportNotFound,
     /// The link was revoked, or its owner cannot be reached.
     #[error("the contact link is not active")]
     LinkNotActive,

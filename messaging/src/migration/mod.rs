@@ -5,6 +5,7 @@ mod devices;
 mod envelopes;
 mod links;
 mod prekeys;
+mod reports;
 
 use sea_orm_migration::prelude::*;
 
@@ -16,5 +17,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(links::Links),
         Box::new(chats::Chats),
         Box::new(envelopes::Envelopes),
+        Box::new(reports::Reports),
     ]
 }

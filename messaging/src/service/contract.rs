@@ -1,12 +1,13 @@
 //! Conversions between the contract's messages of this context and ours.
 
 use plasma_identity::{DeviceAddress, DeviceCertificate, Manifest, RootPublicKey};
+use plasma_kit::actor::DeviceActor;
 use plasma_kit::convert;
 use plasma_kit::ids::{DeviceId, TenantId, UserId};
 use plasma_kit::{Failure, StoreError, Timestamp};
 use plasma_proto::messaging::v1 as pb;
 
-use crate::domain::{ChatState, Member, Refusal, UserKey};
+use crate::domain::{ChatState, Member, Refusal, Report, UserKey};
 
 /// Reads a user that the contract's rules have checked and require.
 pub(super) fn user(value: Option<&pb::UserAddress>) -> UserKey {
@@ -43,6 +44,26 @@ pub(super) fn chat(member: &Member) -> pb::Chat {
         state: state.into(),
         blocked_by_me: member.blocked_at.is_some(),
         create_time: Some(convert::timestamp(member.created_at)),
+    }
+}
+
+/// Writes a report.
+pub(super) fn report(report: Report) -> pb::Report {
+    let DeviceActor { tenant, user, device } = report.reporter;
+    pb::Report {
+        report_id: report.id.to_string(),
+        chat_id: report.chat.to_string(),
+        reporter: Some(user_address((tenant, user))),
+        reported: Some(user_address(report.reported)),
+        reporter_device: Some(pb::DeviceAddress {
+            tenant_id: tenant.to_string(),
+            user_id: user.to_string(),
+            device_id: device.to_string(),
+        }),
+        category: report.category.into(),
+        comment: report.comment,
+        message_count: report.message_count,
+        create_time: Some(convert::timestamp(report.created_at)),
     }
 }
 

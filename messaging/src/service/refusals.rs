@@ -25,6 +25,7 @@ impl From<Refusal> for Failure {
             Refusal::DeviceNotFound => Self::not_found("device"),
             Refusal::LinkNotFound => Self::not_found("link"),
             Refusal::ChatNotFound => Self::not_found("chat"),
+            Refusal::ReportNotFound => Self::not_found("report"),
             Refusal::LinkNotActive => Self::precondition(ErrorReason::LinkNotActive, text),
             Refusal::OwnLink => Self::precondition(ErrorReason::OwnLink, text),
             Refusal::CrossPlatformNotAllowed => {

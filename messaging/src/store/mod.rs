@@ -6,6 +6,7 @@ pub(crate) mod devices;
 pub(crate) mod envelopes;
 pub(crate) mod links;
 pub(crate) mod prekeys;
+pub(crate) mod reports;
 
 use plasma_kit::paging::Cursor;
 use plasma_kit::{Scope, StoreError, Timestamp};
