@@ -194,6 +194,25 @@ async fn what_was_offered_and_not_yet_written_is_never_written_after_the_revocat
     assert!(to_the_end(stream).await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_removed_device_is_deleted_and_for_one_that_signed_out_stays() {
+    let world = World::new().await;
+    let (node, _) = world.nodes(false).await;
+    assert_eq!(node.send(vec![world.parcel()], false).await.unwrap(), [DeliveryState::Stored]);
+    world.tell(Word::Revoked).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.stored().await, 1, "it signed out");
+    world.revoke().await;
+    world.tell(Word::Revoked).await;
+    tokio::time::timeout(LIVENESS, async {
+        while world.stored().await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("what waits is deleted");
+}
+
 /// Holds an opening stream at a point, removes the device, sends to it, and lets the stream go on.
 async fn open_meanwhile(point: Point, word: Word, apart: bool) {
     let case = format!("{point:?}, {word:?}, apart {apart}");
