@@ -28,7 +28,9 @@ pub fn play(history: &History, told: bool) -> Counts {
     for device in world.active() {
         world.net.oracle.check_screen(device, &world.devices[device].tables);
     }
+    let excused = world.net.oracle.excused();
     let mut counts = world.net.oracle.counts;
+    counts.exhausted = u64::try_from(excused).unwrap();
     counts.histories = 1;
     counts.steps = u64::try_from(history.steps.len()).unwrap();
     (counts.exchanges, counts.exchanges_max) = (exchanges, exchanges);
