@@ -108,7 +108,9 @@ impl Oracle {
     pub fn revoked(&mut self, device: DeviceNo, purged: &[Item]) {
         self.revoked.insert(device);
         self.owed.retain(|(_, to)| *to != device);
-        purged.iter().for_each(|item| self.lost(item));
+        for item in purged {
+            self.lost(item);
+        }
     }
 
     /// The service lost an item.

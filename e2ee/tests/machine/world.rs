@@ -85,7 +85,7 @@ impl World {
             Kind::DeliverUnacknowledged => self.deliver(device, second, false),
             Kind::DeliverAll => self.drain(device),
             Kind::Drop | Kind::Lose | Kind::Duplicate | Kind::Relabel => {
-                self.meddle(step.kind, device, second, third)
+                self.meddle(step.kind, device, second, third);
             }
             Kind::Snapshot => {
                 self.snapshots.insert(device, self.devices[device].snapshot());
@@ -111,7 +111,7 @@ impl World {
         let user = self.devices[device].user;
         let (devices, approvers) = (self.net.service.devices(user), self.approvers(user));
         let approver = approvers[second % approvers.len()];
-        let may_approve = third % 2 == 0;
+        let may_approve = third.is_multiple_of(2);
         match kind {
             Kind::Link if devices.len() < DEVICES_MAX => self.link(user, approver, may_approve),
             Kind::Revoke if approver != device => {
@@ -212,8 +212,8 @@ impl World {
         let content = Content { chat, id: net.rng.next_u64(), lamport: 1 << 40, text: Vec::new() };
         for (device, record) in &mut intruder.records {
             let users = intruder.accounts.values();
-            let remotes = users.filter_map(|it| RemoteDevice::new(it, device_id(*device)).ok());
-            let Some(remote) = remotes.last() else { continue };
+            let mut remotes = users.filter_map(|it| RemoteDevice::new(it, device_id(*device)).ok());
+            let Some(remote) = remotes.next() else { continue };
             let bytes = content.to_bytes();
             if let Ok(envelope) = encrypt(record, &local, &remote, &bytes, &mut net.rng, net.now) {
                 net.service.send_control(number, *device, envelope, None);
