@@ -6,7 +6,6 @@ use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
 
 use crate::content::DeviceNo;
-use crate::device::device_id;
 use crate::history::History;
 use crate::oracle::Counts;
 use crate::world::World;
@@ -116,9 +115,8 @@ fn disagreement(world: &World) -> Option<String> {
             if one.active_session() != two.active_session() {
                 return Some(format!("devices {device} and {other} use different sessions"));
             }
-            let both = [device_id(device), device_id(other)];
             if !(one.is_confirmed() && two.is_confirmed()) {
-                return Some(format!("devices {both:?} have no confirmed session"));
+                return Some(format!("devices {device} and {other} have no confirmed session"));
             }
         }
     }
