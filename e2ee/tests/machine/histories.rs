@@ -87,5 +87,5 @@ fn devices_converge_after_any_history() {
 #[test]
 #[ignore = "long: `make histories`"]
 fn devices_converge_after_very_many_histories() {
-    run(LONG, LONG_THREADS);
+    run(LONG, number("PLASMA_THREADS").unwrap_or(LONG_THREADS));
 }

@@ -36,6 +36,7 @@ impl World {
             chats: history.chats.clone(),
             rng: ChaCha20Rng::seed_from_u64(!history.seed),
             now: NOW,
+            disturbed: [].into(),
             told,
         };
         let mut world = Self {
@@ -81,8 +82,9 @@ impl World {
                     self.send(device, chat, lost);
                 }
             }
-            Kind::Deliver => self.deliver(device, second, true),
-            Kind::DeliverUnacknowledged => self.deliver(device, second, false),
+            // Half of them in order.
+            Kind::Deliver => self.deliver(device, second * (third % 2), true),
+            Kind::DeliverUnacknowledged => self.deliver(device, second * (third % 2), false),
             Kind::DeliverAll => self.drain(device),
             Kind::Drop | Kind::Lose | Kind::Duplicate | Kind::Relabel => {
                 self.meddle(step.kind, device, second, third);
@@ -94,6 +96,7 @@ impl World {
             Kind::Archive => {
                 let records: Vec<_> = self.devices[device].records.keys().copied().collect();
                 if let Some(remote) = pick(&records, second) {
+                    self.net.disturbed.insert(device);
                     self.devices[device].records.get_mut(&remote).unwrap().archive_active();
                 }
             }
@@ -141,6 +144,9 @@ impl World {
         }
         let index = index % queue.len();
         let item = queue[index].clone();
+        if index > 0 {
+            self.net.disturbed.extend([device, item.sender]);
+        }
         if acknowledge {
             queue.remove(index);
         }
@@ -175,10 +181,12 @@ impl World {
             }
             Kind::Drop => {
                 let item = queue.remove(index).unwrap();
+                self.net.disturbed.extend([device, item.sender]);
                 queue.push_back(item);
             }
             _ => {
                 let item = queue.remove(index).unwrap();
+                self.net.disturbed.extend([device, item.sender]);
                 self.net.oracle.lost(&item);
             }
         }
@@ -189,6 +197,7 @@ impl World {
         let Some(number) = pick(&numbers, first) else { return };
         let (device, copy) = (&mut self.devices[number], &self.snapshots[&number]);
         self.net.tell(|| format!("device {number} goes back to its copy"));
+        self.net.disturbed.insert(number);
         self.net.oracle.restored(number, &device.tables, &copy.tables);
         device.restore(copy, &mut self.net);
     }
