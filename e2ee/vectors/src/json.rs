@@ -36,7 +36,8 @@ impl Json {
             }
             Self::Object(fields) => {
                 write_all(["{", "}"], fields, depth, out, |(name, value), out| {
-                    out.push_str(&format!("{}: ", Value::from(name.as_str())));
+                    out.push_str(&Value::from(name.as_str()).to_string());
+                    out.push_str(": ");
                     value.write(depth + 1, out);
                 });
             }

@@ -18,7 +18,7 @@ use crate::script::Prekey;
 
 /// The inputs of a linking.
 struct Linking {
-    linking_id: Uuid,
+    id: Uuid,
     user: UserAddress,
     fingerprint: [u8; 32],
     secret: Vec<u8>,
@@ -46,7 +46,7 @@ pub fn make() -> Json {
     let (signed_prekey, last_resort_kem_prekey) =
         (prekey(PrekeyRole::SignedEc, 1), prekey(PrekeyRole::LastResortKem, 2));
     let mut linking = Linking {
-        linking_id: Uuid::from_bytes([0x11; 16]),
+        id: Uuid::from_bytes([0x11; 16]),
         user: user(1),
         fingerprint: fingerprint.to_bytes(),
         secret: Vec::new(),
@@ -59,7 +59,7 @@ pub fn make() -> Json {
         name: "Anna's tablet".to_owned(),
         payload: b"manifest, certificate, and what else the device needs".to_vec(),
     };
-    let started = LinkingDevice::start(linking.linking_id, linking.user, &mut randomness);
+    let started = LinkingDevice::start(linking.id, linking.user, &mut randomness);
     let [secret, device] = randomness.take().try_into().expect("a secret and a key");
     (linking.secret, linking.device_private) = (secret, agreement_scalar(device));
     LinkingApprover::scan(&started.qr_text(), linking.user, fingerprint, &mut randomness)
@@ -73,7 +73,7 @@ impl Linking {
     fn read(file: &Value) -> Self {
         let request = file.object("request");
         Self {
-            linking_id: file.uuid("linking_id"),
+            id: file.uuid("linking_id"),
             user: UserAddress { tenant: file.uuid("tenant"), user: file.uuid("user") },
             fingerprint: file.array("fingerprint"),
             secret: file.bytes("secret"),
@@ -89,8 +89,7 @@ impl Linking {
     }
 
     fn qr_text(&self) -> String {
-        let bytes =
-            [self.linking_id.as_bytes(), &point(&self.device_private)[..], &self.secret].concat();
+        let bytes = [self.id.as_bytes(), &point(&self.device_private)[..], &self.secret].concat();
         format!("plasma-link:1:{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -116,7 +115,7 @@ impl Linking {
         let agreement = dh(&self.approver_private, &device);
         let UserAddress { tenant, user } = self.user;
         let address = [*tenant.as_bytes(), *user.as_bytes()].concat();
-        let id = self.linking_id.as_bytes();
+        let id = self.id.as_bytes();
         let transcript = hash("Plasma/v1/linking-transcript", &[id, &address, &device, &approver]);
         let keys = hkdf(&self.secret, &agreement, "Plasma/v1/linking-keys", &transcript, 72);
         let (to_device, to_approver) = (&keys[..32], &keys[32..64]);
@@ -175,7 +174,7 @@ impl Linking {
         let [device_draw, approver_draw] = [&self.device_private, &self.approver_private]
             .map(|scalar| agreement_scalar(scalar.clone()));
         let mut randomness = Randomness::given(&[&self.secret, &device_draw]);
-        let mut device = LinkingDevice::start(self.linking_id, self.user, &mut randomness);
+        let mut device = LinkingDevice::start(self.id, self.user, &mut randomness);
         randomness.finish();
         assert_eq!(*device.qr_text(), file.text("qr_text"));
         let account = Fingerprint::from_bytes(self.fingerprint);

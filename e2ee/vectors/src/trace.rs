@@ -405,7 +405,9 @@ fn transcript(script: &Script, ephemeral: &[u8], ciphertext: &[u8]) -> Vec<u8> {
         &manifest_a,
         &manifest_b,
     ];
-    parts.iter().for_each(|part| out.extend(lp(part)));
+    for part in parts {
+        out.extend(lp(part));
+    }
     out
 }
 

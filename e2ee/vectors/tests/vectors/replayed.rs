@@ -91,10 +91,10 @@ fn a_changed_value_is_noticed() {
             let mut all = Vec::new();
             places(&file, "", &mut all);
             for (position, place) in all.iter().enumerate().filter(|(_, place)| !may_vary(place)) {
-                let mut changed = file.clone();
-                change(changed.pointer_mut(place).unwrap(), position.wrapping_mul(7919));
+                let mut other = file.clone();
+                change(other.pointer_mut(place).unwrap(), position.wrapping_mul(7919));
                 changes += 1;
-                if catch_unwind(|| replay(&name, &changed)).is_ok() {
+                if catch_unwind(|| replay(&name, &other)).is_ok() {
                     unnoticed.push(format!("{name}{place}"));
                 }
             }
