@@ -149,6 +149,7 @@ mod linking;
 mod padding;
 mod participant;
 mod prekey;
+mod primitives;
 mod ratchet;
 mod recovery;
 mod retry;

@@ -247,7 +247,7 @@ fn contents() -> [Content; 2] {
         message_id: vec![2; 16].into(),
         lamport: 300,
         write_time: Some(Timestamp { seconds: 1_800_000_000, nanos: 500 }),
-        body: Some(Body::Text(Text { body: "Grüße, 世界".to_owned() })),
+        body: Some(Body::Text(Text { body: "Grüße, 世界".to_owned(), ..Text::default() })),
     };
     [text.clone(), Content { lamport: u64::MAX, write_time: None, body: None, ..text }]
 }

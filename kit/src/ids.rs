@@ -77,6 +77,8 @@ ids! {
     UserId = "user";
     /// One installation of a user: 128 random bits.
     DeviceId = "device";
+    /// The joining of a device, two minutes long.
+    LinkingId = "linking";
     /// A contact link.
     LinkId = "link";
     /// A conversation of two users.
@@ -85,6 +87,8 @@ ids! {
     MessageId = "msg";
     /// One ciphertext for one device.
     EnvelopeId = "env";
+    /// What one user reported of another.
+    ReportId = "report";
     /// A version of a price.
     PriceId = "price";
     /// A user's money in one currency.

@@ -67,6 +67,12 @@ impl Secrets {
         mac.finalize().into_bytes().into()
     }
 
+    /// A keyed hash over what comes in parts, its key derived once: for hot paths.
+    pub fn keyed_hasher(&self, label: &str) -> KeyedHasher {
+        let key = self.derive(label);
+        KeyedHasher(<Hmac<Sha256> as KeyInit>::new_from_slice(&*key).expect("any key length"))
+    }
+
     /// Seals what must be handed back, bound to its label and context.
     pub fn seal(&self, label: &str, context: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let master = self.ring.first().expect("a ring has a key");
@@ -87,6 +93,37 @@ impl Secrets {
         cipher(master, label)
             .decrypt(&Nonce::from(nonce), Payload { msg: body, aad: context })
             .map_err(|_| OpenError)
+    }
+}
+
+/// A keyed hash (HMAC-SHA-256) under one key.
+#[derive(Clone)]
+pub struct KeyedHasher(Hmac<Sha256>);
+
+impl fmt::Debug for KeyedHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyedHasher")
+    }
+}
+
+impl KeyedHasher {
+    /// Hashes parts, each behind its length, so that no two lists of parts are the same bytes.
+    pub fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.mac(parts).finalize().into_bytes().into()
+    }
+
+    /// Whether `hash` is that of the parts; takes the same time for every wrong one.
+    pub fn verifies(&self, parts: &[&[u8]], hash: &[u8]) -> bool {
+        self.mac(parts).verify_slice(hash).is_ok()
+    }
+
+    fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac
     }
 }
 
@@ -133,8 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_of_parts_tells_where_one_ends_and_which_key_made_it() {
+        let hasher = Secrets::new(vec![[1; 32]]).unwrap().keyed_hasher("franking");
+        let hash = hasher.hash(&[b"ab", b"c"]);
+        assert!(hasher.verifies(&[b"ab", b"c"], &hash));
+        assert!(!hasher.verifies(&[b"a", b"bc"], &hash));
+        assert!(!hasher.verifies(&[b"ab", b"c"], &hash[..31]));
+        assert!(!hasher.verifies(&[b"ab", b"c"], &[]));
+        let rotated = Secrets::new(vec![[2; 32], [1; 32]]).unwrap();
+        assert!(rotated.keyed_hasher("franking").verifies(&[b"ab", b"c"], &hash));
+        assert!(!rotated.keyed_hasher("other").verifies(&[b"ab", b"c"], &hash));
+        let stranger = Secrets::new(vec![[2; 32]]).unwrap();
+        assert!(!stranger.keyed_hasher("franking").verifies(&[b"ab", b"c"], &hash));
+    }
+
+    #[test]
     fn debug_shows_no_key() {
         let secrets = Secrets::new(vec![[0xab; 32]]).unwrap();
         assert_eq!(format!("{secrets:?}"), "Secrets(1 keys)");
+        assert_eq!(format!("{:?}", secrets.keyed_hasher("franking")), "KeyedHasher");
     }
 }

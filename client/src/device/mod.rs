@@ -2,12 +2,22 @@
 
 mod accounts;
 mod chats;
-mod link_device;
+mod compose;
+mod enrollment;
+mod linking;
 mod links;
+mod maintenance;
+mod manifests;
+mod own_devices;
+mod own_keys;
 mod prekeys;
+mod recovery;
 mod register;
+mod reset;
 mod sealing;
 mod send;
+mod standing;
+mod trust;
 
 use std::sync::Arc;
 
@@ -17,11 +27,13 @@ use plasma_proto::messaging::v1 as pb;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
 
-pub use accounts::Trust;
 pub(crate) use accounts::{Learned, learn};
 pub use chats::{OpenChat, accept};
-pub use link_device::{Approval, LinkInvitation, LinkRequest, PendingDevice};
+pub use linking::{Approval, LinkingCheck, LinkingDetails, LinkingFailure, PendingLinking};
 pub use links::Resolved;
+pub use own_devices::OwnDevice;
+pub use reset::PendingReset;
+pub use trust::Trust;
 
 use crate::connection::{Connection, Endpoint};
 use crate::env::Env;
@@ -95,6 +107,16 @@ impl Device {
         F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
     {
         self.inner.connection.call(&self.inner.keys, message, operation).await
+    }
+
+    /// Calls the service as this device, once: for what is not worth repeating.
+    pub(crate) async fn call_once<M, R, O, F>(&self, message: M, operation: O) -> Result<R, Error>
+    where
+        M: Clone,
+        O: Fn(Channel, tonic::Request<M>) -> F,
+        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    {
+        self.inner.connection.call_once(&self.inner.keys, message, operation).await
     }
 
     /// Ends this device's token and streams at the service. The device can open a session again.

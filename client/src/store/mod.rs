@@ -6,9 +6,13 @@
 //! file: it belongs into the storage that the platform protects, and is made readable for its owner
 //! only.
 
+pub(crate) mod account_reset;
 pub(crate) mod accounts;
 pub(crate) mod chats;
+pub(crate) mod contacts;
+pub(crate) mod device_names;
 pub(crate) mod messages;
+pub(crate) mod opened;
 pub(crate) mod outbox;
 pub(crate) mod own_device;
 pub(crate) mod prekeys;
@@ -94,6 +98,13 @@ impl Store {
         let value = change(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         Ok(value)
+    }
+
+    /// Overwrites what the write-ahead log still holds of deleted secrets.
+    pub(crate) fn truncate_log(&self) -> Result<(), StoreError> {
+        let connection = self.connection.lock();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,8 @@
 //! Group commit: what arrives while one transaction commits goes into the next. Under load many
 //! sends share a commit; alone, a send waits for nobody.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -19,9 +21,12 @@ const BATCH_MAX: usize = 256;
 const TOMBSTONE_LIFETIME: Duration = Duration::from_mins(1);
 const TOMBSTONES_MAX: u64 = 1_000_000;
 
+/// What became of an insert: the devices that are gone and got nothing.
+type Inserted = Result<Arc<HashSet<DeviceKey>>, StoreError>;
+
 struct Insert {
     parcels: Vec<Parcel>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Inserted>,
 }
 
 struct Delete {
@@ -49,8 +54,9 @@ impl Batcher {
         Self { inserts, deletes, tombstones }
     }
 
-    /// Stores the envelopes of one send: all of them, or none.
-    pub(crate) async fn insert(&self, parcels: Vec<Parcel>) -> Result<(), StoreError> {
+    /// Stores the envelopes of one send: all of them, or none. Gives back the devices that are gone
+    /// and got nothing, those of other sends among them.
+    pub(crate) async fn insert(&self, parcels: Vec<Parcel>) -> Inserted {
         let (done, result) = oneshot::channel();
         let job = Insert { parcels, done };
         self.inserts.try_send(job).map_err(|_| overloaded())?;
@@ -94,7 +100,7 @@ async fn run_inserts(
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let jobs = std::mem::take(&mut batch);
         let parcels: Vec<&Parcel> = jobs.iter().flat_map(|job| &job.parcels).collect();
-        let result = envelopes::insert(&db, &parcels, env.now()).await;
+        let result = envelopes::insert(&db, &parcels, env.now()).await.map(Arc::new);
         match result {
             Err(StoreError::Inconsistent(_) | StoreError::Rows { .. }) if jobs.len() > 1 => {
                 insert_one_by_one(&db, &env, jobs, &tombstones).await;
@@ -117,17 +123,12 @@ async fn insert_one_by_one(
 ) {
     for job in jobs {
         let parcels: Vec<&Parcel> = job.parcels.iter().collect();
-        let result = envelopes::insert(db, &parcels, env.now()).await;
+        let result = envelopes::insert(db, &parcels, env.now()).await.map(Arc::new);
         finish(db, job, result, tombstones).await;
     }
 }
 
-async fn finish(
-    db: &SystemDb,
-    job: Insert,
-    result: Result<(), StoreError>,
-    tombstones: &Cache<EnvelopeId, ()>,
-) {
+async fn finish(db: &SystemDb, job: Insert, result: Inserted, tombstones: &Cache<EnvelopeId, ()>) {
     // An acknowledgement that overtook the insert found no row; the row is here now.
     let buried: Vec<_> = job
         .parcels
@@ -168,9 +169,9 @@ async fn run_deletes(
 }
 
 /// The same result for each of a batch.
-fn again(result: &Result<(), StoreError>) -> Result<(), StoreError> {
+fn again<T: Clone>(result: &Result<T, StoreError>) -> Result<T, StoreError> {
     match result {
-        Ok(()) => Ok(()),
+        Ok(value) => Ok(value.clone()),
         Err(StoreError::Unavailable(text)) => Err(StoreError::Unavailable(text.clone())),
         Err(StoreError::Conflict(text)) => Err(StoreError::Conflict(text.clone())),
         Err(StoreError::Rows { what, expected, actual }) => {

@@ -2,8 +2,11 @@
 //! backlog in the store.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::EnvelopeId;
@@ -13,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
+use super::franking::Franking;
 use super::parcel::Parcel;
 
 /// Most envelopes that may be unacknowledged on one stream.
@@ -22,8 +26,8 @@ pub(crate) const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Room for the envelopes in flight and for the events between them.
 const EVENTS_MAX: usize = IN_FLIGHT_MAX + 16;
 
-pub(crate) type EventSender = mpsc::Sender<Result<ReceiveResponse, Status>>;
-pub(crate) type EventReceiver = mpsc::Receiver<Result<ReceiveResponse, Status>>;
+type EventSender = mpsc::Sender<ReceiveResponse>;
+pub(crate) type EventReceiver = mpsc::Receiver<ReceiveResponse>;
 
 /// Where an envelope in flight came from, and so who is told of its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +51,11 @@ pub(crate) struct Connection {
     pub(crate) wake: Notify,
     /// Ends the stream's task.
     pub(crate) ended: CancellationToken,
+    franking: Franking,
     events: EventSender,
+    /// The status that cut the stream off; nothing is written before it any more.
+    cut: OnceLock<Status>,
+    reader: AtomicWaker,
     window: Mutex<Window>,
     backlog: AtomicBool,
     hints: AtomicU64,
@@ -82,14 +90,21 @@ impl Window {
 }
 
 impl Connection {
-    pub(crate) fn new(device: DeviceActor, number: i64) -> (Self, EventReceiver) {
+    pub(crate) fn new(
+        device: DeviceActor,
+        number: i64,
+        franking: Franking,
+    ) -> (Self, EventReceiver) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
         let connection = Self {
             device,
             number,
             wake: Notify::new(),
             ended: CancellationToken::new(),
+            franking,
             events,
+            cut: OnceLock::new(),
+            reader: AtomicWaker::new(),
             window: Mutex::default(),
             backlog: AtomicBool::new(true),
             hints: AtomicU64::new(0),
@@ -100,7 +115,7 @@ impl Connection {
     /// Offers a live envelope; `false` where it must be stored: the device has a backlog, which
     /// live envelopes must not overtake, or its window is full.
     pub(crate) fn offer(&self, parcel: &Parcel, origin: Origin) -> bool {
-        if self.has_backlog() || self.ended.is_cancelled() {
+        if self.has_backlog() {
             return false;
         }
         let taken = self.put(parcel, origin);
@@ -116,13 +131,14 @@ impl Connection {
     }
 
     fn put(&self, parcel: &Parcel, origin: Origin) -> bool {
-        // Under the lock, so that the acknowledgement finds the envelope in flight.
+        let event = Event::Envelope(parcel.to_proto(&self.franking));
+        // Under the lock, so that the acknowledgement finds the envelope in flight, and so that
+        // none is in flight once the stream has ended.
         let mut window = self.window.lock();
-        if !window.has_room_for(parcel.bytes()) {
+        if self.ended.is_cancelled() || !window.has_room_for(parcel.bytes()) {
             return false;
         }
-        let event = ReceiveResponse { event: Some(Event::Envelope(parcel.to_proto())) };
-        if self.events.try_send(Ok(event)).is_err() {
+        if self.events.try_send(ReceiveResponse { event: Some(event) }).is_err() {
             return false;
         }
         window.insert(parcel.envelope, origin, parcel.bytes());
@@ -172,6 +188,12 @@ impl Connection {
         self.wake.notify_one();
     }
 
+    /// Has the store say whether the device still is one, before anything more is offered live.
+    pub(crate) fn suspect(&self) {
+        self.fall_behind();
+        self.hint();
+    }
+
     /// Notes that live envelopes must wait behind the store.
     fn fall_behind(&self) {
         self.backlog.store(true, Ordering::Release);
@@ -198,26 +220,56 @@ impl Connection {
         let event = ReceiveResponse { event: Some(event) };
         tokio::select! {
             () = self.ended.cancelled() => false,
-            sent = self.events.send(Ok(event)) => sent.is_ok(),
+            sent = self.events.send(event) => sent.is_ok(),
         }
     }
 
-    /// Ends the stream with a status, if its reader still takes one.
+    /// Ends the stream: with a status at once, whatever was about to be written; without one in
+    /// order, when all that was offered is written.
     pub(crate) fn end(&self, status: Option<Status>) {
         if let Some(status) = status {
-            let _ = self.events.try_send(Err(status));
+            // A stream ends once: the first status stays.
+            let _ = self.cut.set(status);
         }
+        let window = self.window.lock();
         self.ended.cancel();
+        drop(window);
+        self.reader.wake();
+    }
+
+    /// What the stream's reader gets next.
+    pub(crate) fn poll_event(
+        &self,
+        events: &mut EventReceiver,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<ReceiveResponse, Status>>> {
+        if let Some(status) = self.cut.get() {
+            return Poll::Ready(Some(Err(status.clone())));
+        }
+        if let Poll::Ready(event) = events.poll_recv(context) {
+            return Poll::Ready(event.map(Ok));
+        }
+        self.reader.register(context.waker());
+        // Whoever ended the stream before the waker was in place woke nobody.
+        if let Some(status) = self.cut.get() {
+            return Poll::Ready(Some(Err(status.clone())));
+        }
+        if self.ended.is_cancelled() {
+            // Nothing more is offered; what was offered last may have come just now.
+            return Poll::Ready(events.try_recv().ok().map(Ok));
+        }
+        Poll::Pending
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::franking::tests::franking;
     use super::super::parcel::tests::parcel;
     use super::*;
 
     fn open() -> (Connection, EventReceiver) {
-        Connection::new(parcel(1, 1).sender, 1)
+        Connection::new(parcel(1, 1).sender, 1, franking())
     }
 
     #[test]

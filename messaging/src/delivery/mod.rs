@@ -6,6 +6,7 @@
 //! acknowledged in time touches no store at all.
 //!
 //! - [`parcel`]: an envelope, and the frames between nodes.
+//! - [`franking`]: the service's mark on what it delivers.
 //! - [`connection`], [`hub`]: the streams of this node and what is in flight on them.
 //! - [`send`]: offers, waits, stores.
 //! - [`acknowledge`]: the way back.
@@ -17,6 +18,7 @@ mod acknowledge;
 mod batcher;
 mod checkpoint;
 mod connection;
+mod franking;
 mod hub;
 mod incoming;
 mod parcel;
@@ -34,11 +36,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use plasma_kit::bus::Bus;
 use plasma_kit::events::Events;
+use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, SystemDb};
 use plasma_proto::messaging::v1::{Resume, ResumeReason, receive_response::Event};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use franking::Franking;
 pub(crate) use parcel::{DeviceKey, Parcel};
 pub use stream::EnvelopeStream;
 
@@ -61,6 +65,7 @@ struct Node {
     env: Env,
     db: SystemDb,
     bus: Arc<dyn Bus>,
+    franking: Franking,
     hub: Hub,
     waiters: Waiters,
     patience: Patience,
@@ -75,11 +80,12 @@ impl Delivery {
     pub async fn start(
         db: &Db,
         env: Env,
+        secrets: &Secrets,
         bus: Arc<dyn Bus>,
         events: &Events,
         stop: CancellationToken,
     ) -> Self {
-        let delivery = Self::start_without_sweep(db, env, bus, events, stop.clone()).await;
+        let delivery = Self::start_without_sweep(db, env, secrets, bus, events, stop.clone()).await;
         tokio::spawn(sweep::run(delivery.clone(), stop));
         delivery
     }
@@ -87,6 +93,7 @@ impl Delivery {
     async fn start_without_sweep(
         db: &Db,
         env: Env,
+        secrets: &Secrets,
         bus: Arc<dyn Bus>,
         events: &Events,
         stop: CancellationToken,
@@ -98,6 +105,7 @@ impl Delivery {
             env,
             db: system,
             bus,
+            franking: Franking::new(secrets),
             hub: Hub::default(),
             waiters: Waiters::default(),
             patience: Patience::new(),
@@ -123,6 +131,16 @@ impl Delivery {
             connection.tell(resume.clone()).await;
             connection.end(None);
         }
+    }
+
+    /// The service's mark on what it delivers.
+    pub(crate) fn franking(&self) -> &Franking {
+        &self.inner.franking
+    }
+
+    /// Whether the node is being stopped: nobody is to wait here any longer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.draining.is_cancelled()
     }
 
     async fn publish(&self, channel: &str, device: DeviceKey, notice: &Notice) -> Option<usize> {

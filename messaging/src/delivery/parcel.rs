@@ -7,6 +7,8 @@ use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId}
 use plasma_proto::messaging::v1 as pb;
 use uuid::Uuid;
 
+use super::franking::Franking;
+
 /// Names a device wherever it is connected.
 pub(crate) type DeviceKey = (TenantId, DeviceId);
 
@@ -15,7 +17,8 @@ pub(crate) type DeviceKey = (TenantId, DeviceId);
 pub(crate) struct Parcel {
     pub(crate) envelope: EnvelopeId,
     pub(crate) to: DeviceKey,
-    pub(crate) chat: ChatId,
+    /// `None` for what a user's own devices tell each other.
+    pub(crate) chat: Option<ChatId>,
     pub(crate) message: MessageId,
     pub(crate) sender: DeviceActor,
     pub(crate) ciphertext: Bytes,
@@ -23,11 +26,11 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    /// What the device is offered.
-    pub(crate) fn to_proto(&self) -> pb::Envelope {
+    /// What the device is offered, with the service's mark.
+    pub(crate) fn to_proto(&self, franking: &Franking) -> pb::Envelope {
         pb::Envelope {
             envelope_id: self.envelope.to_string(),
-            chat_id: self.chat.to_string(),
+            chat_id: self.chat.map(|chat| chat.to_string()).unwrap_or_default(),
             message_id: self.message.to_string(),
             sender: Some(pb::DeviceAddress {
                 tenant_id: self.sender.tenant.to_string(),
@@ -36,7 +39,7 @@ impl Parcel {
             }),
             ciphertext: self.ciphertext.clone(),
             accept_time: Some(plasma_kit::convert::timestamp(self.accepted_at)),
-            franking_tag: Bytes::new(),
+            franking_tag: Bytes::copy_from_slice(&franking.tag(self)),
         }
     }
 
@@ -115,7 +118,7 @@ pub(crate) fn encode(device: DeviceKey, notice: &Notice) -> Bytes {
         Notice::Live { from_node, parcel } => Body::Live(LiveFrame {
             from_node: raw(*from_node),
             envelope: raw(parcel.envelope.0),
-            chat: raw(parcel.chat.0),
+            chat: parcel.chat.map(|chat| raw(chat.0)).unwrap_or_default(),
             message: raw(parcel.message.0),
             sender_tenant: raw(parcel.sender.tenant.0),
             sender_user: raw(parcel.sender.user.0),
@@ -142,7 +145,7 @@ pub(crate) fn decode(payload: Bytes) -> Option<(DeviceKey, Notice)> {
             parcel: Parcel {
                 envelope: EnvelopeId(uuid(&live.envelope)?),
                 to: device,
-                chat: ChatId(uuid(&live.chat)?),
+                chat: if live.chat.is_empty() { None } else { Some(ChatId(uuid(&live.chat)?)) },
                 message: MessageId(uuid(&live.message)?),
                 sender: DeviceActor {
                     tenant: TenantId(uuid(&live.sender_tenant)?),
@@ -177,7 +180,7 @@ pub(crate) mod tests {
         Parcel {
             envelope: EnvelopeId(Uuid::from_u128(number)),
             to: (TenantId(Uuid::from_u128(1)), DeviceId(Uuid::from_u128(2))),
-            chat: ChatId(Uuid::from_u128(3)),
+            chat: Some(ChatId(Uuid::from_u128(3))),
             message: MessageId(Uuid::from_u128(number)),
             sender: DeviceActor {
                 tenant: TenantId(Uuid::from_u128(4)),
@@ -192,7 +195,9 @@ pub(crate) mod tests {
     #[test]
     fn a_frame_reads_back_as_it_was_written() {
         let sent = parcel(9, 3);
+        let own = Parcel { chat: None, ..parcel(12, 3) };
         let notices = [
+            Notice::Live { from_node: Uuid::from_u128(10), parcel: own },
             Notice::Live { from_node: Uuid::from_u128(10), parcel: sent.clone() },
             Notice::Stored,
             Notice::Takeover(11),

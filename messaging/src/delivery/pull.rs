@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use plasma_kit::Failure;
+use plasma_proto::messaging::v1 as pb;
 
-use super::parcel::{DeviceKey, Parcel};
+use super::parcel::DeviceKey;
 use super::{Delivery, device_channel};
 use crate::store::envelopes;
 
@@ -19,7 +20,7 @@ impl Delivery {
         device: DeviceKey,
         size: usize,
         wait: Duration,
-    ) -> Result<(Vec<Parcel>, bool), Failure> {
+    ) -> Result<(Vec<pb::Envelope>, bool), Failure> {
         let node = &self.inner;
         if wait.is_zero() {
             return self.take_stored(device, size).await;
@@ -37,7 +38,7 @@ impl Delivery {
             stored.as_mut().enable();
             // What is queued is the answer however short the wait is.
             let taken = self.take_stored(device, size).await;
-            if !matches!(&taken, Ok((parcels, _)) if parcels.is_empty()) {
+            if !matches!(&taken, Ok((envelopes, _)) if envelopes.is_empty()) {
                 break taken;
             }
             tokio::select! {
@@ -54,7 +55,7 @@ impl Delivery {
         &self,
         device: DeviceKey,
         size: usize,
-    ) -> Result<(Vec<Parcel>, bool), Failure> {
+    ) -> Result<(Vec<pb::Envelope>, bool), Failure> {
         let node = &self.inner;
         let mut waiting = envelopes::list(&node.db, device, size + 1).await?;
         let mut more = waiting.len() > size;
@@ -72,7 +73,8 @@ impl Delivery {
             bytes += row.bytes;
             wanted.push(row.envelope);
         }
-        Ok((envelopes::load(&node.db, device, &wanted).await?, more))
+        let parcels = envelopes::load(&node.db, device, &wanted).await?;
+        Ok((parcels.iter().map(|parcel| parcel.to_proto(&node.franking)).collect(), more))
     }
 }
 

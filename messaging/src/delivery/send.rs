@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use moka::sync::Cache;
 use plasma_kit::Failure;
-use plasma_kit::ids::EnvelopeId;
 use plasma_kit::status::ErrorReason;
 use plasma_proto::messaging::v1::DeliveryState;
 use tokio::sync::oneshot;
@@ -44,8 +43,8 @@ enum Attempt {
 }
 
 impl Delivery {
-    /// Delivers the envelopes of one send. When it answers, each is acknowledged or durably
-    /// stored; an ephemeral one may be dropped instead.
+    /// Delivers the envelopes of one send. When it answers, each is acknowledged or durably stored,
+    /// or its device is gone; an ephemeral one may be dropped instead.
     pub(crate) async fn send(
         &self,
         parcels: Vec<Parcel>,
@@ -66,9 +65,8 @@ impl Delivery {
             });
         let (stored, acknowledged) =
             futures::future::join(self.keep(at_once, ephemeral), join_all(waits)).await;
-        let outcome = stored?;
-        for place in now {
-            states[place] = outcome;
+        for (place, state) in now.into_iter().zip(stored?) {
+            states[place] = state;
         }
 
         let missed: Vec<usize> = later
@@ -77,9 +75,9 @@ impl Delivery {
             .filter_map(|(place, acknowledged)| (!acknowledged).then_some(place))
             .collect();
         let late: Vec<Parcel> = missed.iter().map(|place| parcels[*place].clone()).collect();
-        let outcome = self.keep(late, ephemeral).await?;
-        for place in missed {
-            states[place] = outcome;
+        let stored = self.keep(late, ephemeral).await?;
+        for (place, state) in missed.into_iter().zip(stored) {
+            states[place] = state;
         }
         Ok(states)
     }
@@ -137,26 +135,36 @@ impl Delivery {
         }
     }
 
-    /// Stores envelopes durably, then tells their devices; drops them where they are ephemeral.
-    async fn keep(&self, parcels: Vec<Parcel>, ephemeral: bool) -> Result<DeliveryState, Failure> {
-        if ephemeral {
-            return Ok(DeliveryState::Dropped);
-        }
+    /// Stores envelopes durably, then tells their devices; drops them where they are ephemeral. What
+    /// became of each, in order.
+    async fn keep(
+        &self,
+        parcels: Vec<Parcel>,
+        ephemeral: bool,
+    ) -> Result<Vec<DeliveryState>, Failure> {
         if parcels.is_empty() {
-            return Ok(DeliveryState::Stored);
+            return Ok(Vec::new());
+        }
+        if ephemeral {
+            return Ok(vec![DeliveryState::Dropped; parcels.len()]);
         }
         self.inner.checkpoints.pass(Point::Undelivered).await;
         for parcel in &parcels {
             self.check_quota(parcel).await?;
         }
-        let devices: Vec<(DeviceKey, EnvelopeId)> =
-            parcels.iter().map(|parcel| (parcel.to, parcel.envelope)).collect();
-        self.inner.batcher.insert(parcels).await?;
+        let devices: Vec<DeviceKey> = parcels.iter().map(|parcel| parcel.to).collect();
+        let gone = self.inner.batcher.insert(parcels).await?;
         self.inner.checkpoints.pass(Point::Committed).await;
-        for (device, _) in devices {
-            self.tell_stored(device).await;
+        let mut states = Vec::with_capacity(devices.len());
+        for device in devices {
+            if gone.contains(&device) {
+                states.push(DeliveryState::Revoked);
+            } else {
+                self.tell_stored(device).await;
+                states.push(DeliveryState::Stored);
+            }
         }
-        Ok(DeliveryState::Stored)
+        Ok(states)
     }
 
     /// After the commit: has the device's node look at the store.

@@ -2,6 +2,9 @@
 //! with the sweep off, so that the hints alone must close the race; and with the hints lost, so
 //! that the sweep alone must.
 
+mod franked;
+mod revoked;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use plasma_kit::bus::{Bus, BusError, BusEvent, LocalBus};
 use plasma_kit::db::DbConfig;
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
+use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
 use plasma_proto::messaging::v1::{DeliveryState, receive_response::Event};
 use sea_orm::{ConnectionTrait, Statement};
@@ -66,7 +70,7 @@ impl World {
     async fn node(&self, bus: Arc<dyn Bus>) -> Delivery {
         let events = Events::start(Arc::clone(&bus), self.stop.clone()).await;
         let stop = self.stop.clone();
-        Delivery::start_without_sweep(&self.db, Env::system(), bus, &events, stop).await
+        Delivery::start_without_sweep(&self.db, Env::system(), &secrets(), bus, &events, stop).await
     }
 
     /// One node, or the sender's and the device's.
@@ -84,7 +88,7 @@ impl World {
         Parcel {
             envelope: EnvelopeId(env.uuid()),
             to: (self.device.tenant, self.device.device),
-            chat: ChatId(env.uuid()),
+            chat: Some(ChatId(env.uuid())),
             message: MessageId(env.uuid()),
             sender: DeviceActor { device: DeviceId(env.uuid()), ..self.device },
             ciphertext: Bytes::from_static(b"sealed"),
@@ -96,6 +100,10 @@ impl World {
         let device = (self.device.tenant, self.device.device);
         crate::store::envelopes::queued(&self.db.system(), device).await.unwrap().0
     }
+}
+
+fn secrets() -> Secrets {
+    Secrets::new(vec![[7; 32]]).unwrap()
 }
 
 impl Drop for World {

@@ -9,10 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Request, Response, Status};
 
-use super::{acknowledge, pull, receive, send, send_control};
+use super::{acknowledge, pull, receive, send, send_control, send_own};
 use crate::Messaging;
-use crate::delivery::EnvelopeStream;
+use crate::delivery::{DeviceKey, EnvelopeStream};
 
+/// Messages that a device may send to its user's other devices at once, and how soon one more.
+const OWN_BURST: u32 = 120;
+const OWN_REFILL: Duration = Duration::from_millis(250);
 /// Control envelopes that a device may send to one device at once, and how soon one more.
 const CONTROL_BURST: u32 = 60;
 const CONTROL_REFILL: Duration = Duration::from_secs(1);
@@ -21,14 +24,16 @@ const CONTROL_REFILL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct MessageService {
     pub(super) messaging: Messaging,
-    pub(super) control_limit: Arc<RateLimit<(DeviceId, DeviceId)>>,
+    pub(super) own_limit: Arc<RateLimit<DeviceKey>>,
+    pub(super) control_limit: Arc<RateLimit<(DeviceKey, DeviceId)>>,
 }
 
 impl MessageService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let limit = RateLimit::new(messaging.env.clone(), CONTROL_BURST, CONTROL_REFILL);
-        Self { messaging, control_limit: Arc::new(limit) }
+        let own = RateLimit::new(messaging.env.clone(), OWN_BURST, OWN_REFILL);
+        let control = RateLimit::new(messaging.env.clone(), CONTROL_BURST, CONTROL_REFILL);
+        Self { messaging, own_limit: Arc::new(own), control_limit: Arc::new(control) }
     }
 }
 
@@ -44,9 +49,10 @@ impl message_service_server::MessageService for MessageService {
 
     async fn send_own(
         &self,
-        _request: Request<pb::SendOwnRequest>,
+        request: Request<pb::SendOwnRequest>,
     ) -> Result<Response<pb::SendOwnResponse>, Status> {
-        Err(Status::unimplemented("SendOwn"))
+        let device = actor::device(&request)?;
+        Ok(Response::new(send_own::handle(self, device, request.into_inner()).await?))
     }
 
     async fn send_control(

@@ -2,11 +2,13 @@
 
 use plasma_kit::Failure;
 use plasma_kit::actor::DeviceActor;
-use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId};
+use plasma_kit::ids::{ChatId, DeviceId, MessageId, TenantId};
 use plasma_proto::messaging::v1 as pb;
 
 use super::MessageService;
-use crate::delivery::Parcel;
+use super::dispatch::Dispatch;
+use crate::Messaging;
+use crate::domain::Refusal;
 
 #[tracing::instrument(name = "messaging.send_control", skip_all, fields(tenant = %device.tenant))]
 pub(super) async fn handle(
@@ -15,36 +17,41 @@ pub(super) async fn handle(
     request: pb::SendControlRequest,
 ) -> Result<pb::SendControlResponse, Failure> {
     let messaging = &service.messaging;
-    let chat = ChatId::checked(&request.chat_id);
+    let chat = ChatId::checked_optional(&request.chat_id);
     let message = MessageId::checked(&request.message_id);
     let envelope = request.envelope.ok_or_else(|| Failure::invalid("envelope", "must be set"))?;
     let to = DeviceId::checked(&envelope.device_id);
 
-    let membership = messaging.directory.membership(&device, chat).await?;
-    membership.may_repair()?;
-    let peer = messaging.directory.device_set(membership.peer.0, membership.peer.1).await?;
-    let own = messaging.directory.device_set(membership.own.0, membership.own.1).await?;
-    let tenant = if peer.devices.contains(&to) {
-        membership.peer.0
-    } else if own.devices.contains(&to) && to != device.device {
-        membership.own.0
-    } else {
-        return Err(Failure::not_found("device"));
-    };
-    service.control_limit.take((device.device, to))?;
+    let tenant = reach(messaging, device, chat, to).await?;
+    service.control_limit.take(((device.tenant, device.device), to))?;
 
-    let parcel = Parcel {
-        envelope: EnvelopeId(messaging.env.uuid()),
-        to: (tenant, to),
-        chat,
-        message,
-        sender: device,
-        ciphertext: envelope.ciphertext,
-        accepted_at: messaging.env.now(),
-    };
-    let states = messaging.delivery.send(vec![parcel], false).await?;
-    let delivery = states
-        .first()
-        .map(|state| pb::DeviceDelivery { device_id: to.to_string(), state: (*state).into() });
+    let mut dispatch = Dispatch::accept(messaging, device, chat, message);
+    dispatch.add(tenant, vec![envelope], &[to]);
+    let delivery = dispatch.deliver(false).await?.pop();
     Ok(pb::SendControlResponse { delivery })
+}
+
+/// The tenant of a device that the caller may reach: another of its own user or, in a chat, one of
+/// the peer.
+async fn reach(
+    messaging: &Messaging,
+    device: DeviceActor,
+    chat: Option<ChatId>,
+    to: DeviceId,
+) -> Result<TenantId, Failure> {
+    let directory = &messaging.directory;
+    if let Some(chat) = chat {
+        let membership = directory.membership(&device, chat).await?;
+        membership.may_repair()?;
+        let peer = directory.device_set(membership.peer.0, membership.peer.1).await?;
+        if peer.contains(to) {
+            return Ok(membership.peer.0);
+        }
+    }
+    let own = directory.device_set(device.tenant, device.user).await?;
+    if own.contains(to) && to != device.device {
+        Ok(device.tenant)
+    } else {
+        Err(Refusal::DeviceNotFound.into())
+    }
 }

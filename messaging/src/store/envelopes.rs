@@ -1,13 +1,17 @@
 //! Envelopes that wait for their devices. Batches cross tenants, so these are among the few
 //! queries that use [`SystemDb`].
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use plasma_kit::actor::DeviceActor;
+use plasma_kit::db::SystemTx;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
 use plasma_kit::{StoreError, SystemDb, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use uuid::Uuid;
 
+use super::devices::ACTIVE;
 use crate::delivery::{DeviceKey, Parcel};
 
 /// Most rows of one statement: SQLite takes 32,766 parameters, and a row has eleven.
@@ -16,22 +20,55 @@ pub(crate) const ROWS_MAX: usize = 500;
 const COLUMNS: &str = "tenant_id, device_id, envelope_id, chat_id, message_id, sender_tenant_id, \
                        sender_user_id, sender_device_id, ciphertext, ciphertext_bytes, accepted_at";
 
-/// Inserts envelopes in one transaction. A device that is gone gets none; an envelope of a message
-/// that waits already is left alone.
+/// Inserts envelopes in one transaction; gives back the devices of the batch that are gone and got
+/// none. An envelope of a message that waits already is left alone.
 pub(crate) async fn insert(
     db: &SystemDb,
     parcels: &[&Parcel],
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<HashSet<DeviceKey>, StoreError> {
     let tx = db.begin().await?;
+    let mut gone = HashSet::new();
     for chunk in parcels.chunks(ROWS_MAX) {
         let statement = match db.backend() {
             DbBackend::Postgres => insert_arrays(chunk, now),
             backend => insert_values(backend, chunk, now),
         };
-        tx.conn().execute_raw(statement).await?;
+        let inserted = tx.conn().execute_raw(statement).await?.rows_affected();
+        if inserted < chunk.len() as u64 {
+            gone.extend(missing(db.backend(), &tx, chunk).await?);
+        }
     }
-    tx.commit().await
+    tx.commit().await?;
+    Ok(gone)
+}
+
+/// The devices of a batch that are none any more. What was not inserted for another device waits
+/// for it already.
+async fn missing(
+    backend: DbBackend,
+    tx: &SystemTx,
+    parcels: &[&Parcel],
+) -> Result<HashSet<DeviceKey>, StoreError> {
+    let mut devices: HashSet<DeviceKey> = parcels.iter().map(|parcel| parcel.to).collect();
+    let places: Vec<String> = (0..devices.len())
+        .map(|place| format!("(${}, ${})", 2 * place + 1, 2 * place + 2))
+        .collect();
+    let sql = format!(
+        "SELECT tenant_id, device_id FROM devices \
+         WHERE (tenant_id, device_id) IN (VALUES {}) AND state = {ACTIVE}",
+        places.join(", ")
+    );
+    let values = devices.iter().flat_map(|(tenant, device)| [tenant.0.into(), device.0.into()]);
+    let statement = Statement::from_sql_and_values(backend, sql, values);
+    for row in tx.conn().query_all_raw(statement).await? {
+        devices.remove(&key(&row)?);
+    }
+    Ok(devices)
+}
+
+fn key(row: &QueryResult) -> Result<DeviceKey, StoreError> {
+    Ok((TenantId(row.try_get("", "tenant_id")?), DeviceId(row.try_get("", "device_id")?)))
 }
 
 fn insert_select(source: &str, stored_at: &str) -> String {
@@ -42,7 +79,7 @@ fn insert_select(source: &str, stored_at: &str) -> String {
                 v.ciphertext_bytes, v.accepted_at, {stored_at} \
          FROM {source} \
          JOIN devices d ON d.tenant_id = v.tenant_id AND d.device_id = v.device_id \
-         WHERE true ON CONFLICT DO NOTHING"
+         WHERE d.state = {ACTIVE} ON CONFLICT DO NOTHING"
     )
 }
 
@@ -62,7 +99,7 @@ fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
         ids(|parcel| parcel.to.0.0),
         ids(|parcel| parcel.to.1.0),
         ids(|parcel| parcel.envelope.0),
-        ids(|parcel| parcel.chat.0),
+        ids(chat),
         ids(|parcel| parcel.message.0),
         ids(|parcel| parcel.sender.tenant.0),
         ids(|parcel| parcel.sender.user.0),
@@ -84,7 +121,7 @@ fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Sta
             parcel.to.0.0.into(),
             parcel.to.1.0.into(),
             parcel.envelope.0.into(),
-            parcel.chat.0.into(),
+            chat(parcel).into(),
             parcel.message.0.into(),
             parcel.sender.tenant.0.into(),
             parcel.sender.user.0.into(),
@@ -96,6 +133,11 @@ fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Sta
     }
     values.push(now.0.into());
     Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The nil id stands for no chat.
+fn chat(parcel: &Parcel) -> Uuid {
+    parcel.chat.map_or(Uuid::nil(), |chat| chat.0)
 }
 
 fn size(parcel: &Parcel) -> i32 {
@@ -154,15 +196,19 @@ pub(crate) struct Waiting {
     pub(crate) bytes: usize,
 }
 
-/// Lists what waits for a device, oldest first. All of it is unacknowledged: that it is here says so.
+/// Lists what waits for a device, oldest first; nothing for one that is gone. All of it is
+/// unacknowledged: that it is here says so.
 pub(crate) async fn list(
     db: &SystemDb,
     device: DeviceKey,
     limit: usize,
 ) -> Result<Vec<Waiting>, StoreError> {
-    let sql = "SELECT envelope_id, ciphertext_bytes FROM envelopes \
-               WHERE tenant_id = $1 AND device_id = $2 \
-               ORDER BY accepted_at, envelope_id LIMIT $3";
+    let sql = format!(
+        "SELECT envelope_id, ciphertext_bytes FROM envelopes \
+         WHERE tenant_id = $1 AND device_id = $2 AND EXISTS \
+           (SELECT 1 FROM devices WHERE tenant_id = $1 AND device_id = $2 AND state = {ACTIVE}) \
+         ORDER BY accepted_at, envelope_id LIMIT $3"
+    );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let values = [device.0.0.into(), device.1.0.into(), limit.into()];
     let statement = Statement::from_sql_and_values(db.backend(), sql, values);
@@ -201,11 +247,12 @@ pub(crate) async fn load(
 }
 
 fn parcel(row: &QueryResult) -> Result<Parcel, StoreError> {
+    let chat: Uuid = row.try_get("", "chat_id")?;
     let ciphertext: Vec<u8> = row.try_get("", "ciphertext")?;
     Ok(Parcel {
         envelope: EnvelopeId(row.try_get("", "envelope_id")?),
-        to: (TenantId(row.try_get("", "tenant_id")?), DeviceId(row.try_get("", "device_id")?)),
-        chat: ChatId(row.try_get("", "chat_id")?),
+        to: key(row)?,
+        chat: (!chat.is_nil()).then_some(ChatId(chat)),
         message: MessageId(row.try_get("", "message_id")?),
         sender: DeviceActor {
             tenant: TenantId(row.try_get("", "sender_tenant_id")?),
@@ -215,6 +262,15 @@ fn parcel(row: &QueryResult) -> Result<Parcel, StoreError> {
         ciphertext: Bytes::from(ciphertext),
         accepted_at: Timestamp(row.try_get("", "accepted_at")?),
     })
+}
+
+/// Whether the device is one of the manifest in force.
+pub(crate) async fn is_active(db: &SystemDb, device: DeviceKey) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 AS found FROM devices \
+               WHERE tenant_id = $1 AND device_id = $2 AND state = $3";
+    let values = [device.0.0.into(), device.1.0.into(), ACTIVE.into()];
+    let statement = Statement::from_sql_and_values(db.backend(), sql, values);
+    Ok(db.conn().query_one_raw(statement).await?.is_some())
 }
 
 /// How much waits for a device: envelopes and bytes.
@@ -241,14 +297,7 @@ pub(crate) async fn recently_stored(
 ) -> Result<Vec<DeviceKey>, StoreError> {
     let sql = "SELECT DISTINCT tenant_id, device_id FROM envelopes WHERE stored_at >= $1";
     let statement = Statement::from_sql_and_values(db.backend(), sql, [since.0.into()]);
-    db.conn()
-        .query_all_raw(statement)
-        .await?
-        .iter()
-        .map(|row| {
-            Ok((TenantId(row.try_get("", "tenant_id")?), DeviceId(row.try_get("", "device_id")?)))
-        })
-        .collect()
+    db.conn().query_all_raw(statement).await?.iter().map(key).collect()
 }
 
 /// Numbers a new stream of a device: the fence between nodes. `None` where the device is gone.
@@ -257,8 +306,10 @@ pub(crate) async fn next_connection(
     device: DeviceKey,
 ) -> Result<Option<i64>, StoreError> {
     let tx = db.begin().await?;
-    let sql = "UPDATE devices SET connection = connection + 1 \
-               WHERE tenant_id = $1 AND device_id = $2 RETURNING connection";
+    let sql = format!(
+        "UPDATE devices SET connection = connection + 1 \
+         WHERE tenant_id = $1 AND device_id = $2 AND state = {ACTIVE} RETURNING connection"
+    );
     let values = [device.0.0.into(), device.1.0.into()];
     let statement = Statement::from_sql_and_values(db.backend(), sql, values);
     let row = tx.conn().query_one_raw(statement).await?;
