@@ -16,6 +16,8 @@ mod reset;
 mod sealing;
 mod send;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::sync::Arc;

@@ -7,6 +7,18 @@ mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod linking;
+#[cfg(test)]
 mod proxy;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod relayed;
+#[cfg(test)]
+mod reset;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod trust;
 #[cfg(test)]
 mod world;
