@@ -100,6 +100,9 @@ pub enum Error {
     /// The text is longer than a message can be.
     #[error("the text is longer than a message can be")]
     TextTooLong,
+    /// A field of what was to be sent is out of its bounds.
+    #[error("this cannot be sent: a part of it is longer or greater than a message allows")]
+    InvalidContent,
     /// The device set kept changing, or the service contradicts the manifests that it shows.
     #[error("the service kept refusing the device sets that its own manifests show")]
     DeviceSetUnstable,

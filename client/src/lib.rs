@@ -20,8 +20,12 @@
 //! while let Some(event) = events.next().await { … }    // Message, QueueEmpty, IdentityChanged …
 //! ```
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 mod connection;
 mod contact_link;
+mod content;
 mod device;
 mod env;
 mod error;
@@ -44,7 +48,8 @@ pub use env::Env;
 pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError, UndecryptableReason};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageState, SendReport, StopCause, Undecryptable,
+    Delivery, Direction, Event, Message, MessageRef, MessageState, SendReport, StopCause,
+    Undecryptable,
 };
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};

@@ -30,6 +30,16 @@ pub enum MessageState {
     Received,
 }
 
+/// Names one message: the device that wrote it and the id that this device gave it. The message
+/// need not be known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageRef {
+    /// The device that wrote it.
+    pub sender: DeviceAddress,
+    /// The id.
+    pub id: MessageId,
+}
+
 /// A message as the person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod chats;
+mod compose;
 mod enrollment;
 mod linking;
 mod links;
@@ -108,6 +109,16 @@ impl Device {
         F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
     {
         self.inner.connection.call(&self.inner.keys, message, operation).await
+    }
+
+    /// Calls the service as this device, once: for what is not worth repeating.
+    pub(crate) async fn call_once<M, R, O, F>(&self, message: M, operation: O) -> Result<R, Error>
+    where
+        M: Clone,
+        O: Fn(Channel, tonic::Request<M>) -> F,
+        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    {
+        self.inner.connection.call_once(&self.inner.keys, message, operation).await
     }
 
     /// Ends this device's token and streams at the service. The device can open a session again.

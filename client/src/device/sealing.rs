@@ -37,21 +37,47 @@ impl Device {
         content: &[u8],
     ) -> Result<Sealed, Error> {
         let _one_at_a_time = self.inner.sealing.lock().await;
+        let bundles = self.missing_bundles(&[peer, own]).await?;
+        self.inner.store.write(|tx| {
+            let seal_for = |account| self.seal_for_all(tx, own, account, &bundles, content);
+            Ok(Sealed { peer: seal_for(peer)?, own: seal_for(own)? })
+        })
+    }
+
+    /// Seals a content for every other device of `own` alone.
+    pub(crate) async fn seal_own(
+        &self,
+        own: &VerifiedAccount,
+        content: &[u8],
+    ) -> Result<Vec<pb::DeviceEnvelope>, Error> {
+        let _one_at_a_time = self.inner.sealing.lock().await;
+        let bundles = self.missing_bundles(&[own]).await?;
+        self.inner.store.write(|tx| self.seal_for_all(tx, own, own, &bundles, content))
+    }
+
+    /// Takes bundles for the devices that there is no session with.
+    async fn missing_bundles(&self, accounts: &[&VerifiedAccount]) -> Result<Bundles, Error> {
         let mut bundles = Bundles::new();
-        for account in [peer, own] {
+        for account in accounts {
             let missing = self.without_session(account)?;
             if !missing.is_empty() {
                 self.take_bundles(account, &missing, &mut bundles).await?;
             }
         }
-        self.inner.store.write(|tx| {
-            let seal_for = |account: &VerifiedAccount| -> Result<Vec<_>, Error> {
-                self.others(account)
-                    .map(|device| self.seal_for(tx, own, account, device, &bundles, content))
-                    .collect()
-            };
-            Ok(Sealed { peer: seal_for(peer)?, own: seal_for(own)? })
-        })
+        Ok(bundles)
+    }
+
+    fn seal_for_all(
+        &self,
+        tx: &Transaction<'_>,
+        own: &VerifiedAccount,
+        account: &VerifiedAccount,
+        bundles: &Bundles,
+        content: &[u8],
+    ) -> Result<Vec<pb::DeviceEnvelope>, Error> {
+        self.others(account)
+            .map(|device| self.seal_for(tx, own, account, device, bundles, content))
+            .collect()
     }
 
     /// Lists an account's devices but this one.

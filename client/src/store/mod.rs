@@ -12,6 +12,7 @@ pub(crate) mod chats;
 pub(crate) mod contacts;
 pub(crate) mod device_names;
 pub(crate) mod messages;
+pub(crate) mod opened;
 pub(crate) mod outbox;
 pub(crate) mod own_device;
 pub(crate) mod prekeys;

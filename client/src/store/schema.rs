@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 2] = [V1, V2];
+const VERSIONS: [&str; 3] = [V1, ACCOUNTS, CONTENTS];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -85,7 +85,8 @@ CREATE TABLE undecryptable (
 ) STRICT;
 ";
 
-const V2: &str = "
+/// Devices of one's own, recovery and reset.
+const ACCOUNTS: &str = "
 -- When the account stopped listing the device, in unix seconds; NULL while it does.
 ALTER TABLE session ADD COLUMN stale_seconds INTEGER;
 
@@ -110,6 +111,29 @@ CREATE TABLE account_reset (
     effective_micros INTEGER NOT NULL,
     expire_micros INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Contents of every kind, not texts alone.
+const CONTENTS: &str = "
+-- Without a chat for what goes to own devices alone.
+CREATE TABLE outbox_anew (
+    message BLOB PRIMARY KEY,
+    chat BLOB,
+    content BLOB NOT NULL,
+    position INTEGER NOT NULL
+) STRICT;
+INSERT INTO outbox_anew SELECT message, chat, content, position FROM outbox;
+DROP TABLE outbox;
+ALTER TABLE outbox_anew RENAME TO outbox;
+
+-- Contents other than texts that have been opened: one offered again is recognised.
+CREATE TABLE opened (
+    sender BLOB NOT NULL,
+    message BLOB NOT NULL,
+    save_micros INTEGER NOT NULL,
+    PRIMARY KEY (sender, message)
+) STRICT;
+CREATE INDEX opened_by_age ON opened (save_micros);
 ";
 
 /// Brings the database to the newest version, each step in a transaction of its own.

@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use plasma_client::{
-    ChatId, ContactLink, Device, Error, Event, MessageState, Trust, UndecryptableReason,
+    ChatId, ContactLink, Device, Endpoint, Error, Event, MessageState, Trust, UndecryptableReason,
 };
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::key_service_client::KeyServiceClient;
 use plasma_proto::messaging::v1::link_service_client::LinkServiceClient;
 use plasma_proto::messaging::v1::send_response::Outcome;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::proxy::Proxy;
 use crate::world::{World, open, shows, texts};
 
 /// Ann behind the lying service; Bob and Eve at the honest one.
@@ -29,7 +28,7 @@ impl Scene {
     async fn set() -> Result<Self> {
         let world = World::start(ClusterKind::Embedded).await?;
         let proxy = Proxy::start(world.cluster.node(0).channel()?).await?;
-        let ann = world.first_device("ann", &proxy.endpoint()).await?;
+        let ann = world.first_device("ann", &Endpoint::new(proxy.url())).await?;
         let bob = world.first_device("bob", &world.endpoint(0)).await?;
         let eve = world.first_device("eve", &world.endpoint(0)).await?;
         Ok(Self { world, proxy, ann, bob, eve })

@@ -9,8 +9,6 @@ mod hostile;
 #[cfg(test)]
 mod linking;
 #[cfg(test)]
-mod proxy;
-#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod relayed;

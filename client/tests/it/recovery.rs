@@ -11,10 +11,9 @@ use plasma_e2ee::{DeviceKeys, RecoveryError};
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 use tempfile::TempDir;
 
-use crate::proxy::Proxy;
 use crate::world::{DEVICE_SET_AGE, World, linked_in, listening, open, shown, shows, stopped};
 
 fn failure(error: Error) -> RecoveryFailure {
@@ -120,7 +119,7 @@ async fn without_a_kit_or_with_another_ones_there_is_no_recovery() -> Result<()>
         answer.recovery_kit = kit.clone();
     });
     let store = Store::in_memory()?;
-    let refused = recover(&world, &proxy.endpoint(), store, &key, &[]).await.unwrap_err();
+    let refused = recover(&world, &Endpoint::new(proxy.url()), store, &key, &[]).await.unwrap_err();
     let other = matches!(refused, Error::Identity { cause: ChainError::WrongRoot, .. });
     assert!(other, "{refused:?}");
     Ok(())
@@ -137,7 +136,7 @@ async fn a_recovery_whose_answer_is_lost_goes_on_as_the_same_device() -> Result<
     });
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("bob.sqlite");
-    let lost = recover(&world, &proxy.endpoint(), Store::open(&path)?, &key, &[]).await;
+    let lost = recover(&world, &Endpoint::new(proxy.url()), Store::open(&path)?, &key, &[]).await;
     assert!(matches!(lost, Err(Error::Answer("account"))), "{lost:?}");
     let back = recover(&world, &endpoint, Store::open(&path)?, &key, &[]).await?;
     let own = back.own_account()?;
@@ -267,7 +266,7 @@ async fn a_thief_that_races_the_recovery_loses() -> Result<()> {
 async fn what_a_thief_signs_with_the_services_help_is_refused_after_the_roots_word() -> Result<()> {
     let theft = Theft::happens(ClusterKind::Embedded).await?;
     let proxy = Proxy::start(theft.world.cluster.node(0).channel()?).await?;
-    let ann = theft.world.first_device("amy", &proxy.endpoint()).await?;
+    let ann = theft.world.first_device("amy", &Endpoint::new(proxy.url())).await?;
     let chat = open(&ann, &theft.phone.create_link().await?).await?;
     ann.send_text(chat, "one").await?;
     let (before, own) = (shown(&ann, &theft.phone).await?, shown(&ann, &ann).await?);

@@ -1,13 +1,12 @@
 //! A service that lies to a device that joins, or to its approver.
 
 use anyhow::Result;
-use plasma_client::{Device, Env, Error, LinkingFailure, PendingLinking, Store};
+use plasma_client::{Device, Endpoint, Env, Error, LinkingFailure, PendingLinking, Store};
 use plasma_e2ee::LinkingApprover;
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::proxy::Proxy;
 use crate::world::{World, pending_in, shown};
 
 /// Ann's first device at the honest service, and a lying one.
@@ -28,7 +27,7 @@ impl Scene {
     /// A new device of Ann's behind the lying service.
     async fn pending(&self) -> Result<PendingLinking> {
         let store = Store::in_memory()?;
-        pending_in(&self.world.platform, "ann", &self.proxy.endpoint(), store).await
+        pending_in(&self.world.platform, "ann", &Endpoint::new(self.proxy.url()), store).await
     }
 
     /// What becomes of it when Ann says yes.
@@ -81,7 +80,7 @@ async fn a_message_that_the_relay_changes_is_refused() -> Result<()> {
         assert!(is_tampered(&error), "message {nth} to the new device: {error:?}");
     }
     // The approver behind the relay: the request.
-    let behind = scene.world.linked("ann", &scene.ann, &scene.proxy.endpoint()).await?;
+    let behind = scene.world.linked("ann", &scene.ann, &Endpoint::new(scene.proxy.url())).await?;
     spoil(&scene.proxy, 1);
     let pending = scene.world.pending("ann", &scene.world.endpoint(0)).await?;
     let mut approval = behind.scan_linking(&pending.qr_text()).await?;

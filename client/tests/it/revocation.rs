@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use plasma_client::{ChatId, Device, Error, Event, StopCause, Trust, UndecryptableReason};
+use plasma_client::{
+    ChatId, Device, Endpoint, Error, Event, StopCause, Trust, UndecryptableReason,
+};
 use plasma_e2ee::DecryptError;
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::proxy::Proxy;
 use crate::world::{DEVICE_SET_AGE, World, listening, open, shown, shows, stopped, texts};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +47,7 @@ async fn a_revoked_device_stops_within_five_seconds_and_gets_nothing_more() -> R
 async fn hidden_revocation() -> Result<(World, Proxy, Device, Device, ChatId)> {
     let world = World::start(ClusterKind::Embedded).await?;
     let proxy = Proxy::start(world.cluster.node(0).channel()?).await?;
-    let ann = world.first_device("ann", &proxy.endpoint()).await?;
+    let ann = world.first_device("ann", &Endpoint::new(proxy.url())).await?;
     let bob = world.first_device("bob", &world.endpoint(0)).await?;
     let lost = world.linked("bob", &bob, &world.endpoint(0)).await?;
     let chat = open(&ann, &bob.create_link().await?).await?;

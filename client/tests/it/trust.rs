@@ -1,11 +1,10 @@
 //! How sure two people are of each other, and what they can do about it.
 
 use anyhow::Result;
-use plasma_client::{ContactLink, Error, SafetyComparison, SafetyMismatch, Trust};
+use plasma_client::{ContactLink, Endpoint, Error, SafetyComparison, SafetyMismatch, Trust};
 use plasma_proto::messaging::v1 as pb;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::proxy::Proxy;
 use crate::world::{World, open, shown};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +34,7 @@ async fn two_people_compare_numbers_and_are_sure() -> Result<()> {
 async fn somebody_in_between_shows_in_the_numbers() -> Result<()> {
     let world = World::start(ClusterKind::Embedded).await?;
     let proxy = Proxy::start(world.cluster.node(0).channel()?).await?;
-    let ann = world.first_device("ann", &proxy.endpoint()).await?;
+    let ann = world.first_device("ann", &Endpoint::new(proxy.url())).await?;
     let bob = world.first_device("bob", &world.endpoint(0)).await?;
     let eve = world.first_device("eve", &world.endpoint(0)).await?;
     // Whoever follows a bare link to Bob is shown Eve.
