@@ -17,6 +17,8 @@ mod reset;
 mod sealing;
 mod send;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::sync::Arc;

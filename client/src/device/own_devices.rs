@@ -3,6 +3,7 @@
 use std::fmt;
 
 use plasma_identity::DeviceCertificate;
+use plasma_proto::content::v1::content::Body;
 use uuid::Uuid;
 
 use super::Device;
@@ -68,7 +69,8 @@ impl Device {
         Ok(())
     }
 
-    /// Renames a device of this user, on all of them. 1 to 64 bytes, nothing that hides text.
+    /// Renames a device of this user, on all of them. 1 to 64 bytes, nothing that hides text. Kept
+    /// and repeated like a message until the service has taken it for the other devices.
     pub async fn rename_device(&self, id: Uuid, name: &str) -> Result<(), Error> {
         if !device_names::is_valid(name) {
             return Err(Error::InvalidDeviceName);
@@ -76,6 +78,7 @@ impl Device {
         let set_micros = self.inner.env.now_micros();
         let named = NamedDevice { device: id, name: name.to_owned(), set_micros };
         self.inner.store.write(|tx| device_names::set(tx, &named))?;
+        self.send_own(None, Body::DeviceName(named.to_content())).await?;
         Ok(())
     }
 }

@@ -7,4 +7,16 @@ mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod linking;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod relayed;
+#[cfg(test)]
+mod reset;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod trust;
+#[cfg(test)]
 mod world;
