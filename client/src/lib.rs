@@ -43,8 +43,8 @@ pub use env::Env;
 pub use error::{Error, ServiceError, UndecryptableReason};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageRef, MessageState, SendReport, StopCause,
-    Undecryptable,
+    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, Reaction,
+    SendReport, StopCause, Undecryptable,
 };
 pub use plasma_proto::messaging::v1::DeliveryState;
 pub use receive::{Events, Pulled};

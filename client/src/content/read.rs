@@ -8,11 +8,12 @@ use prost::Message as _;
 use prost_types::Timestamp;
 use uuid::Uuid;
 
-use super::{Body, Opened, ReceiptKind};
+use super::{Body, Opened, ReceiptKind, Text};
 use crate::id::{ChatId, MessageId};
 use crate::message::MessageRef;
 use crate::store::chats::LAMPORT_MAX;
 use crate::store::read_device;
+use crate::store::settings::{AccountSetup, ChatSetup};
 use crate::wire;
 
 /// Messages that one receipt names at most.
@@ -50,15 +51,15 @@ fn is_in_place(opened: &Opened) -> bool {
     let ordered = (1..=LAMPORT_MAX).contains(&opened.lamport);
     let unordered = opened.lamport == 0;
     match &opened.body {
-        Body::Text { .. }
+        Body::Text(_)
         | Body::Reaction { .. }
         | Body::Edit { .. }
         | Body::Deletion { .. }
         | Body::DisappearingTimer { .. } => opened.chat.is_some() && ordered,
-        Body::Receipt { .. } | Body::Typing { .. } | Body::ChatSettings { .. } => {
+        Body::Receipt { .. } | Body::Typing { .. } | Body::ChatSettings(_) => {
             opened.chat.is_some() && unordered
         }
-        Body::Forward { .. } | Body::DeviceName { .. } | Body::AccountSettings { .. } => {
+        Body::Forward { .. } | Body::DeviceName { .. } | Body::AccountSettings(_) => {
             opened.chat.is_none() && unordered
         }
     }
@@ -66,14 +67,14 @@ fn is_in_place(opened: &Opened) -> bool {
 
 fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
     Some(match body {
-        PbBody::Text(text) => Body::Text {
+        PbBody::Text(text) => Body::Text(Text {
             text: text.body,
             reply_to: match &text.reply_to {
                 Some(message) => Some(read_ref(message)?),
                 None => None,
             },
             disappear_after_seconds: read_disappear(text.disappear_after_seconds)?,
-        },
+        }),
         PbBody::Receipt(receipt) => read_receipt(&receipt)?,
         PbBody::Typing(typing) => Body::Typing { active: typing.active },
         PbBody::Reaction(reaction) => Body::Reaction {
@@ -99,14 +100,14 @@ fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
             name: at_most(name.name, DEVICE_NAME_BYTES_MAX).filter(|name| !name.is_empty())?,
             set_micros: read_moment(name.set_time)??,
         },
-        PbBody::ChatSettings(settings) => Body::ChatSettings {
+        PbBody::ChatSettings(settings) => Body::ChatSettings(ChatSetup {
             mute_until_micros: read_moment(settings.mute_until)?,
             set_micros: read_moment(settings.set_time)??,
-        },
-        PbBody::AccountSettings(settings) => Body::AccountSettings {
+        }),
+        PbBody::AccountSettings(settings) => Body::AccountSettings(AccountSetup {
             send_read_receipts: settings.send_read_receipts,
             set_micros: read_moment(settings.set_time)??,
-        },
+        }),
     })
 }
 

@@ -3,12 +3,16 @@
 mod accounts;
 mod chats;
 mod compose;
+mod contents;
 mod link_device;
 mod links;
 mod prekeys;
+mod receipts;
 mod register;
+mod report;
 mod sealing;
 mod send;
+mod settings;
 
 use std::sync::Arc;
 
@@ -21,6 +25,8 @@ use tonic::transport::Channel;
 pub use accounts::Trust;
 pub(crate) use accounts::{Learned, learn};
 pub use chats::{OpenChat, accept};
+#[cfg(test)]
+pub(crate) use contents::write_ref;
 pub use link_device::{Approval, LinkInvitation, LinkRequest, PendingDevice};
 pub use links::Resolved;
 
@@ -57,7 +63,10 @@ impl Device {
         if !own.registered {
             return Err(Error::NotRegistered);
         }
-        Ok(Self::assemble(endpoint.environment(), Connection::new(endpoint)?, store, own.keys))
+        let connection = Connection::new(endpoint)?;
+        let device = Self::assemble(endpoint.environment(), connection, store, own.keys);
+        device.expire_messages()?;
+        Ok(device)
     }
 
     pub(crate) fn assemble(
