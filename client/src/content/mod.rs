@@ -18,13 +18,15 @@ mod timer;
 
 use plasma_identity::DeviceAddress;
 use rusqlite::Transaction;
-use uuid::Uuid;
 
 pub(crate) use context::Context;
-pub(crate) use read::{RECEIPT_MESSAGES_MAX, read};
+pub(crate) use read::{
+    RECEIPT_MESSAGES_MAX, read, read_account_settings, read_chat_settings, read_timer,
+};
 
 use crate::id::{ChatId, MessageId};
 use crate::message::{Event, MessageRef};
+use crate::store::device_names::NamedDevice;
 use crate::store::settings::{AccountSetup, ChatSetup};
 use crate::store::{StoreError, chats};
 
@@ -52,7 +54,7 @@ pub(crate) enum Body {
     Deletion { message: MessageRef },
     DisappearingTimer { seconds: u32 },
     Forward { sender: DeviceAddress, content: Box<Opened> },
-    DeviceName { device: Uuid, name: String, set_micros: i64 },
+    DeviceName(NamedDevice),
     ChatSettings(ChatSetup),
     AccountSettings(AccountSetup),
 }
@@ -83,7 +85,7 @@ impl Body {
     pub(crate) fn is_for_own_devices(&self) -> bool {
         match self {
             Self::Forward { .. }
-            | Self::DeviceName { .. }
+            | Self::DeviceName(_)
             | Self::ChatSettings(_)
             | Self::AccountSettings(_) => true,
             Self::Text(_)
@@ -106,6 +108,7 @@ pub(crate) fn apply(
     let Some(chat) = context.chat else {
         return match &opened.body {
             Body::AccountSettings(setup) => setup::apply_account(tx, *setup),
+            Body::DeviceName(named) => setup::apply_name(tx, named),
             _ => Ok(Vec::new()),
         };
     };
@@ -132,6 +135,6 @@ pub(crate) fn apply(
         Body::DisappearingTimer { seconds } => timer::apply(tx, context, chat, opened, *seconds),
         Body::ChatSettings(setup) => setup::apply_chat(tx, chat, *setup),
         // A forward is taken apart before; the others are about no chat.
-        Body::Forward { .. } | Body::DeviceName { .. } | Body::AccountSettings(_) => Ok(Vec::new()),
+        Body::Forward { .. } | Body::DeviceName(_) | Body::AccountSettings(_) => Ok(Vec::new()),
     }
 }

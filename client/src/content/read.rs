@@ -12,8 +12,9 @@ use super::{Body, Opened, ReceiptKind, Text};
 use crate::id::{ChatId, MessageId};
 use crate::message::MessageRef;
 use crate::store::chats::LAMPORT_MAX;
+use crate::store::device_names::{self, NamedDevice};
 use crate::store::read_device;
-use crate::store::settings::{AccountSetup, ChatSetup};
+use crate::store::settings::{AccountSetup, ChatSetup, TimerSet};
 use crate::wire;
 
 /// Messages that one receipt names at most.
@@ -22,8 +23,6 @@ pub(crate) const RECEIPT_MESSAGES_MAX: usize = 100;
 pub(crate) const EMOJI_BYTES_MAX: usize = 64;
 /// The longest time after which a message disappears: a year.
 pub(crate) const DISAPPEAR_SECONDS_MAX: u32 = 31_536_000;
-/// Bytes of a device's name at most.
-const DEVICE_NAME_BYTES_MAX: usize = 64;
 /// The last second of the year 9999.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
@@ -59,7 +58,7 @@ fn is_in_place(opened: &Opened) -> bool {
         Body::Receipt { .. } | Body::Typing { .. } | Body::ChatSettings(_) => {
             opened.chat.is_some() && unordered
         }
-        Body::Forward { .. } | Body::DeviceName { .. } | Body::AccountSettings(_) => {
+        Body::Forward { .. } | Body::DeviceName(_) | Body::AccountSettings(_) => {
             opened.chat.is_none() && unordered
         }
     }
@@ -95,19 +94,15 @@ fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
             content: Box::new(read_nested(&forward.content, false)?),
         },
         PbBody::Forward(_) => return None,
-        PbBody::DeviceName(name) => Body::DeviceName {
+        PbBody::DeviceName(name) => Body::DeviceName(NamedDevice {
             device: read_uuid(&name.device_id)?,
-            name: at_most(name.name, DEVICE_NAME_BYTES_MAX).filter(|name| !name.is_empty())?,
             set_micros: read_moment(name.set_time)??,
-        },
-        PbBody::ChatSettings(settings) => Body::ChatSettings(ChatSetup {
-            mute_until_micros: read_moment(settings.mute_until)?,
-            set_micros: read_moment(settings.set_time)??,
+            name: Some(name.name).filter(|name| device_names::is_valid(name))?,
         }),
-        PbBody::AccountSettings(settings) => Body::AccountSettings(AccountSetup {
-            send_read_receipts: settings.send_read_receipts,
-            set_micros: read_moment(settings.set_time)??,
-        }),
+        PbBody::ChatSettings(settings) => Body::ChatSettings(read_chat_settings(settings)?),
+        PbBody::AccountSettings(settings) => {
+            Body::AccountSettings(read_account_settings(settings)?)
+        }
     })
 }
 
@@ -122,6 +117,30 @@ fn read_receipt(receipt: &pb::Receipt) -> Option<Body> {
     }
     let messages = receipt.messages.iter().map(read_ref).collect::<Option<_>>()?;
     Some(Body::Receipt { kind, messages })
+}
+
+/// Reads how a chat is set up; `None` for what breaks a bound.
+pub(crate) fn read_chat_settings(settings: pb::ChatSettings) -> Option<ChatSetup> {
+    Some(ChatSetup {
+        mute_until_micros: read_moment(settings.mute_until)?,
+        set_micros: read_moment(settings.set_time)??,
+    })
+}
+
+/// Reads how the account is set up; `None` for what breaks a bound.
+pub(crate) fn read_account_settings(settings: pb::AccountSettings) -> Option<AccountSetup> {
+    Some(AccountSetup {
+        send_read_receipts: settings.send_read_receipts,
+        set_micros: read_moment(settings.set_time)??,
+    })
+}
+
+/// Reads the timer of a chat as an approver knows it; `None` for what breaks a bound.
+pub(crate) fn read_timer(timer: &pb::KnownTimer) -> Option<TimerSet> {
+    let lamport = timer.lamport;
+    (1..=LAMPORT_MAX).contains(&lamport).then_some(())?;
+    let seconds = read_disappear(timer.seconds)?;
+    Some(TimerSet { seconds, lamport, device: read_address(&timer.sender)? })
 }
 
 fn read_ref(message: &pb::MessageRef) -> Option<MessageRef> {

@@ -1,10 +1,12 @@
-//! How the user has set up chats and the account, told by another own device.
+//! How the user has set up chats and the account, and what own devices are called, told by another
+//! own device.
 
 use rusqlite::Transaction;
 
 use crate::message::Event;
 use crate::store::StoreError;
 use crate::store::chats::KnownChat;
+use crate::store::device_names::{self, NamedDevice};
 use crate::store::settings::{self, AccountSetup, ChatSetup};
 
 pub(super) fn apply_chat(
@@ -30,4 +32,13 @@ pub(super) fn apply_account(
         return Ok(Vec::new());
     }
     Ok(vec![Event::ReadReceipts { on: setup.send_read_receipts }])
+}
+
+/// The list of devices shows names when it is next asked for; nobody waits for one.
+pub(super) fn apply_name(
+    tx: &Transaction<'_>,
+    named: &NamedDevice,
+) -> Result<Vec<Event>, StoreError> {
+    device_names::set(tx, named)?;
+    Ok(Vec::new())
 }

@@ -4,8 +4,9 @@ use rusqlite::Transaction;
 
 use super::{Context, Opened};
 use crate::message::Event;
+use crate::store::StoreError;
 use crate::store::chats::KnownChat;
-use crate::store::{StoreError, settings};
+use crate::store::settings::{self, TimerSet};
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
@@ -14,7 +15,8 @@ pub(super) fn apply(
     opened: &Opened,
     seconds: u32,
 ) -> Result<Vec<Event>, StoreError> {
-    if !settings::set_timer(tx, chat.id, seconds, (opened.lamport, context.sender))? {
+    let timer = TimerSet { seconds, lamport: opened.lamport, device: context.sender };
+    if !settings::set_timer(tx, chat.id, timer)? {
         return Ok(Vec::new());
     }
     let user = context.sender.user_address();

@@ -29,7 +29,7 @@ use self::acknowledge::Acknowledger;
 use self::receipts::Receipts;
 use self::typing::Writers;
 use crate::connection::{ANSWER_BYTES_MAX, Backoff};
-use crate::device::Device;
+use crate::device::{Device, PendingReset};
 use crate::error::Error;
 use crate::message::{Event, StopCause};
 use crate::store::expiry;
@@ -86,7 +86,13 @@ impl Device {
     /// the service refuses the device.
     pub fn receive(&self) -> Events {
         let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-        let task = tokio::spawn(listen(self.clone(), sender));
+        let device = self.clone();
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = listen(device.clone(), sender) => {}
+                () = device.maintain_hourly() => {}
+            }
+        });
         Events { receiver, task }
     }
 }
@@ -185,10 +191,11 @@ impl Listener {
         match event {
             // An event that a later version of the service may have.
             None | Some(StreamEvent::Heartbeat(_)) => Ok(Vec::new()),
-            Some(StreamEvent::Hello(_)) => {
+            Some(StreamEvent::Hello(hello)) => {
                 backoff.reset();
                 tokio::spawn(catch_up(self.device.clone()));
-                Ok(vec![Event::Connected])
+                let reset = self.device.note_reset(hello.pending_reset.as_ref());
+                Ok(greeting(reset.map_err(End::Lost)?))
             }
             Some(StreamEvent::QueueEmpty(_)) => Ok(vec![Event::QueueEmpty]),
             Some(StreamEvent::Resume(_)) => Err(End::Resume),
@@ -224,10 +231,17 @@ impl Listener {
     }
 }
 
+fn greeting(reset: Option<PendingReset>) -> Vec<Event> {
+    std::iter::once(Event::Connected).chain(reset.map(Event::ResetPending)).collect()
+}
+
 /// What a device that has been away does first.
 async fn catch_up(device: Device) {
     if let Err(error) = device.publish_prekeys().await {
         tracing::info!(%error, "prekeys were not topped up");
+    }
+    if let Err(error) = device.maintain().await {
+        tracing::info!(%error, "the account was not maintained");
     }
     if let Err(error) = device.flush_outbox().await {
         tracing::info!(%error, "the outbox was not sent");
@@ -247,9 +261,11 @@ async fn end_of(device: &Device, error: Error) -> End {
             End::Resume
         }
         _ => match refusal.code {
-            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
-                End::Stop(StopCause::Refused(error))
-            }
+            Code::Unauthenticated => match device.cause_of_refusal(error).await {
+                Ok(cause) => End::Stop(cause),
+                Err(unknown) => End::Lost(unknown),
+            },
+            Code::PermissionDenied | Code::Unimplemented => End::Stop(StopCause::Refused(error)),
             _ => End::Lost(error),
         },
     }

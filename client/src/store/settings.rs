@@ -5,7 +5,7 @@ use plasma_identity::DeviceAddress;
 use plasma_proto::content::v1 as pb;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{StoreError, integer};
+use super::{StoreError, integer, read_device};
 use crate::id::ChatId;
 use crate::wire;
 
@@ -22,6 +22,25 @@ impl ChatSetup {
         pb::ChatSettings {
             mute_until: self.mute_until_micros.map(wire::timestamp),
             set_time: Some(wire::timestamp(self.set_micros)),
+        }
+    }
+}
+
+/// The disappearing timer of a chat, and the place in the chat at which it was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimerSet {
+    pub(crate) seconds: u32,
+    pub(crate) lamport: u64,
+    pub(crate) device: DeviceAddress,
+}
+
+impl TimerSet {
+    /// Writes it as an approver tells it to a new device.
+    pub(crate) fn to_content(self) -> pb::KnownTimer {
+        pb::KnownTimer {
+            seconds: self.seconds,
+            lamport: self.lamport,
+            sender: self.device.to_bytes().to_vec().into(),
         }
     }
 }
@@ -104,13 +123,28 @@ pub(crate) fn timer(connection: &Connection, chat: ChatId) -> Result<u32, StoreE
     Ok(seconds.unwrap_or(0))
 }
 
-/// Keeps the timer that was set at a place in the chat unless one of a later place is known.
-/// Answers whether it holds now.
+/// Returns how the timer of a chat was set last; `None` where it never was.
+pub(crate) fn timer_set(
+    connection: &Connection,
+    chat: ChatId,
+) -> Result<Option<TimerSet>, StoreError> {
+    let sql = "SELECT timer_seconds, timer_lamport, timer_device FROM chat
+               WHERE chat = ?1 AND timer_lamport > 0";
+    let row = connection
+        .query_row(sql, [&chat.0.as_bytes()[..]], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?))
+        })
+        .optional()?;
+    let Some((seconds, lamport, device)) = row else { return Ok(None) };
+    let lamport = u64::try_from(lamport).map_err(|_| StoreError::Value("lamport"))?;
+    Ok(Some(TimerSet { seconds, lamport, device: read_device(&device)? }))
+}
+
+/// Keeps a timer unless one of a later place is known. Answers whether it holds now.
 pub(crate) fn set_timer(
     connection: &Connection,
     chat: ChatId,
-    seconds: u32,
-    (lamport, device): (u64, DeviceAddress),
+    TimerSet { seconds, lamport, device }: TimerSet,
 ) -> Result<bool, StoreError> {
     let changed = connection.execute(
         "UPDATE chat SET timer_seconds = ?2, timer_lamport = ?3, timer_device = ?4
