@@ -53,7 +53,7 @@ pub use message::{
 };
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
-pub use plasma_proto::messaging::v1::DeliveryState;
+pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};
 pub use receive::{Events, Pulled};
 pub use store::chats::KnownChat;
 pub use store::{Store, StoreError};

@@ -148,13 +148,8 @@ impl Device {
     /// the device is opened and while it listens.
     pub fn expire_messages(&self) -> Result<Vec<Event>, Error> {
         let now = self.inner.env.now_micros();
-        let gone = self.inner.store.write(|tx| {
-            let gone = expiry::expire(tx, now)?;
-            expiry::forget_expired(tx, now)?;
-            annotations::forget_stale(tx, now)?;
-            evidence::forget_old(tx, now)?;
-            Ok::<_, Error>(gone)
-        })?;
+        let gone = self.inner.store.write(|tx| expiry::expire(tx, now))?;
+        self.forget_old_contents()?;
         let mut events = Vec::new();
         for of_a_chat in gone.chunk_by(|one, other| one.0 == other.0) {
             let chat = of_a_chat[0].0;
@@ -162,6 +157,18 @@ impl Device {
             events.push(Event::Expired { chat, messages });
         }
         Ok(events)
+    }
+
+    /// Forgets what is too old to be of use, and overwrites what the log of the store still holds of
+    /// it and of what was withdrawn.
+    pub(super) fn forget_old_contents(&self) -> Result<(), Error> {
+        let now = self.inner.env.now_micros();
+        self.inner.store.write(|tx| {
+            expiry::forget_expired(tx, now)?;
+            annotations::forget_stale(tx, now)?;
+            evidence::forget_old(tx, now)
+        })?;
+        Ok(self.inner.store.truncate_log()?)
     }
 
     fn shown(&self, chat: ChatId, message: MessageRef) -> Result<Message, Error> {

@@ -39,7 +39,8 @@ impl Device {
     /// at most.
     pub async fn pull_once(&self, wait: Duration) -> Result<Vec<Event>, Error> {
         let mut pulled = self.pull(wait).await?;
-        let events = std::mem::take(&mut pulled.events);
+        let mut events = std::mem::take(&mut pulled.events);
+        events.extend(self.expire_messages()?);
         self.acknowledge_pulled(pulled).await?;
         if let Err(error) = self.send_due_receipts().await {
             tracing::warn!(%error, "receipts were not sent");
