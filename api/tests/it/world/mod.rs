@@ -2,6 +2,8 @@
 
 mod person;
 
+use std::time::Duration;
+
 use plasma_proto::billing::v1 as billing;
 use plasma_proto::messaging::v1 as pb;
 use plasma_testkit::platform::{amount, time_pass};
