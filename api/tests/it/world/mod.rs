@@ -69,8 +69,7 @@ impl World {
     /// A platform whose users' accounts can be reset without delay.
     pub(crate) async fn hasty_platform(&self) -> Platform {
         let channel = self.wire.channel();
-        let onboarding =
-            Onboarding::free("Hasty").account_reset_after(Duration::ZERO);
+        let onboarding = Onboarding::free("Hasty").account_reset_after(Duration::ZERO);
         Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
     }
 
