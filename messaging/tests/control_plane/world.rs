@@ -137,6 +137,10 @@ impl World {
         ChatServiceClient::new(self.channel.clone())
     }
 
+    pub fn messages(&self) -> MessageServiceClient<Channel> {
+        MessageServiceClient::new(self.channel.clone())
+    }
+
     pub fn reports(&self) -> ReportServiceClient<Channel> {
         ReportServiceClient::new(self.channel.clone())
     }
