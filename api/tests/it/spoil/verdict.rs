@@ -131,7 +131,9 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
             OfBytes { noise: nobody(), cut: field(), flipped: nobody() }
         }
         // Opaque to the service; what is disclosed, only who reads the report can judge.
-        "DeviceEnvelope.ciphertext" | "DisclosedMessage.disclosure" => {
+        "DeviceEnvelope.ciphertext"
+        | "PostLinkingMessageRequest.ciphertext"
+        | "DisclosedMessage.disclosure" => {
             OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
         // The mark, or what it covers, is not what the service made.
