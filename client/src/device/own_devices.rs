@@ -77,7 +77,6 @@ impl Device {
         }
         let set_micros = self.inner.env.now_micros();
         let named = NamedDevice { device: id, name: name.to_owned(), set_micros };
-        self.inner.store.write(|tx| device_names::set(tx, &named))?;
         self.send_own(None, Body::DeviceName(named.to_content())).await?;
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Devices against real `plasma serve` processes, on the embedded and on the scaled way to run.
 
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod faults;
@@ -12,6 +14,8 @@ mod linking;
 mod recovery;
 #[cfg(test)]
 mod relayed;
+#[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod reset;
 #[cfg(test)]

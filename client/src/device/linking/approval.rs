@@ -14,7 +14,9 @@ use super::{LinkingFailure, grant};
 use crate::device::manifests::Change;
 use crate::device::{Device, OwnDevice};
 use crate::error::Error;
-use crate::store::device_names::{self, NamedDevice};
+use crate::store::device_names::NamedDevice;
+use crate::store::outbox::Route;
+use plasma_proto::content::v1::content::Body;
 
 /// A linking that this device has answered. Dropped, it leads to nothing.
 pub struct Approval {
@@ -109,10 +111,14 @@ impl Approval {
             set_micros: self.device.inner.env.now_micros(),
         };
         let store = &self.device.inner.store;
-        store.write(|tx| device_names::set(tx, &named))?;
+        // The new device has its name from the person, the others of the account have it from here.
+        let told = store.write(|tx| {
+            self.device.write_down(tx, Route::Own, None, Body::DeviceName(named.to_content()))
+        })?;
         let payload = store.read(|db| grant::write(db, self.device.user()))?;
         let sealed = self.approver.seal_grant(&payload)?;
-        self.relay().post(3, sealed).await
+        self.relay().post(3, sealed).await?;
+        self.device.transmit_patiently(&told).await
     }
 
     /// Says no: the new device is told, and not added. Waits for its request, which comes first.
