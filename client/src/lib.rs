@@ -28,7 +28,9 @@ mod env;
 mod error;
 mod id;
 mod message;
+mod reason;
 mod receive;
+mod repair;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -40,13 +42,14 @@ pub use device::{
     Approval, Device, LinkInvitation, LinkRequest, OpenChat, PendingDevice, Resolved, Trust, accept,
 };
 pub use env::Env;
-pub use error::{Error, ServiceError, UndecryptableReason};
+pub use error::{Error, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageRef, MessageState, SendReport, StopCause,
-    Undecryptable,
+    Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown, Repair, SendReport,
+    StopCause, Undecryptable,
 };
 pub use plasma_proto::messaging::v1::DeliveryState;
+pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};
 pub use store::chats::KnownChat;
 pub use store::{Store, StoreError};

@@ -7,7 +7,7 @@ mod link_device;
 mod links;
 mod prekeys;
 mod register;
-mod sealing;
+pub(crate) mod sealing;
 mod send;
 
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub use links::Resolved;
 use crate::connection::{Connection, Endpoint};
 use crate::env::Env;
 use crate::error::Error;
+use crate::repair::Errands;
 use crate::store::{Store, own_device};
 
 /// A registered device. Clones are the same device.
@@ -48,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) flushing: Mutex<()>,
     /// Held while prekeys are made and published.
     pub(crate) publishing: Mutex<()>,
+    /// Held while control messages are sent.
+    pub(crate) repairing: Mutex<()>,
+    /// What is done in the background.
+    pub(crate) errands: Errands,
 }
 
 impl Device {
@@ -74,6 +79,8 @@ impl Device {
             sealing: Mutex::default(),
             flushing: Mutex::default(),
             publishing: Mutex::default(),
+            repairing: Mutex::default(),
+            errands: Errands::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -80,7 +80,13 @@ impl Device {
     /// the service refuses the device.
     pub fn receive(&self) -> Events {
         let (sender, receiver) = mpsc::channel(EVENTS_WAITING_MAX);
-        let task = tokio::spawn(listen(self.clone(), sender));
+        let device = self.clone();
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = listen(device.clone(), sender) => {}
+                () = device.look_after() => {}
+            }
+        });
         Events { receiver, task }
     }
 }
@@ -164,6 +170,9 @@ async fn catch_up(device: Device) {
     }
     if let Err(error) = device.flush_outbox().await {
         tracing::info!(%error, "the outbox was not sent");
+    }
+    if let Err(error) = device.deliver_controls().await {
+        tracing::info!(%error, "what repairs sessions was not sent");
     }
 }
 

@@ -8,12 +8,16 @@
 
 pub(crate) mod accounts;
 pub(crate) mod chats;
+pub(crate) mod control;
+pub(crate) mod forwarded;
 pub(crate) mod messages;
 pub(crate) mod opened;
 pub(crate) mod outbox;
 pub(crate) mod own_device;
 pub(crate) mod prekeys;
+pub(crate) mod retry_requests;
 mod schema;
+pub(crate) mod sent_log;
 pub(crate) mod sessions;
 pub(crate) mod undecryptable;
 
