@@ -16,6 +16,8 @@ use serde::Deserialize;
 
 const DEFAULTS: &str = include_str!("default.toml");
 const PREFIX: &str = "PLASMA_";
+/// The longest delay that a tenant's policy can state.
+const ACCOUNT_RESET_DELAY_MAX: Duration = Duration::from_hours(30 * 24);
 /// Variables with our prefix that are no settings of the server.
 const NO_SETTINGS: &[&str] =
     &["PLASMA_CONFIG", "PLASMA_BIN", "PLASMA_ENDPOINT", "PLASMA_API_KEY", "PLASMA_TEST_"];
@@ -39,6 +41,7 @@ struct Settings {
     otlp_endpoint: String,
     reflection: bool,
     drain_seconds: u64,
+    account_reset_delay_min: String,
 }
 
 /// The configuration in force. Its `Debug` shows no secret.
@@ -68,6 +71,8 @@ pub struct Config {
     pub reflection: bool,
     /// How long a stop waits.
     pub drain: Duration,
+    /// The least delay of account resets, whatever a tenant's policy says.
+    pub account_reset_delay_min: Duration,
 }
 
 impl Config {
@@ -145,6 +150,9 @@ impl Config {
             },
             reflection: settings.reflection,
             drain: Duration::from_secs(settings.drain_seconds),
+            account_reset_delay_min: span(&settings.account_reset_delay_min).context(
+                "account_reset_delay_min must be a number and s, m, h or d, such as 24h",
+            )?,
         })
     }
 }
@@ -187,12 +195,29 @@ impl fmt::Display for Config {
         writeln!(f, "log filter             {}", self.telemetry.filter)?;
         writeln!(f, "traces (OTLP)          {traces}")?;
         writeln!(f, "reflection             {}", self.reflection)?;
-        write!(f, "drain                  {} s", self.drain.as_secs())
+        writeln!(f, "drain                  {} s", self.drain.as_secs())?;
+        write!(f, "account reset delay    {} s at least", self.account_reset_delay_min.as_secs())
     }
 }
 
 fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
+}
+
+/// Reads a duration such as `24h`, of 30 days at most.
+fn span(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    let whole = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number: u64 = number.parse().ok().filter(|_| whole)?;
+    let span = Duration::from_secs(number.checked_mul(seconds)?);
+    (span <= ACCOUNT_RESET_DELAY_MAX).then_some(span)
 }
 
 fn master_keys(text: &str) -> Result<Vec<[u8; 32]>> {
@@ -246,6 +271,20 @@ mod tests {
         let config = Config::check(defaults()).unwrap();
         assert!(config.embedded);
         assert_eq!(config.public_url, "http://127.0.0.1:7001");
+    }
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        let cases = [("0s", 0), ("90s", 90), ("15m", 900), ("24h", 86_400), ("30d", 2_592_000)];
+        for (text, seconds) in cases {
+            assert_eq!(span(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in
+            ["", "s", "24", "-1h", "+1h", "1.5h", "31d", "24 h", "9999999999999999999h", "5µ"]
+        {
+            assert_eq!(span(text), None, "{text}");
+        }
+        assert_eq!(Config::check(defaults()).unwrap().account_reset_delay_min.as_secs(), 86_400);
     }
 
     #[test]

@@ -51,7 +51,13 @@ impl Node {
         let feed = revocation::follow(db.system(), env.clone(), events.clone(), stop.clone());
         tokio::spawn(feed);
 
-        let tenants = Tenants::new(db.clone(), env.clone(), secrets.clone(), events.clone());
+        let tenants = Tenants::new(
+            db.clone(),
+            env.clone(),
+            secrets.clone(),
+            events.clone(),
+            config.account_reset_delay_min,
+        );
         tenants.watch(stop.clone());
         let (billing, messaging) =
             contexts(config, &tenants, db.clone(), env.clone(), secrets, events, bus, &stop).await;

@@ -7,14 +7,15 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use plasma_billing::service::{AccessService, PricingService, StatementService, WalletService};
 use plasma_messaging::service::{
-    ChatService, DeviceService, KeyService, LinkService, MessageService, ReportService,
-    SessionService,
+    ChatService, DeviceLinkingService, DeviceService, KeyService, LinkService, MessageService,
+    ReportService, SessionService,
 };
 use plasma_proto::billing::v1::access_service_server::AccessServiceServer;
 use plasma_proto::billing::v1::pricing_service_server::PricingServiceServer;
 use plasma_proto::billing::v1::statement_service_server::StatementServiceServer;
 use plasma_proto::billing::v1::wallet_service_server::WalletServiceServer;
 use plasma_proto::messaging::v1::chat_service_server::ChatServiceServer;
+use plasma_proto::messaging::v1::device_linking_service_server::DeviceLinkingServiceServer;
 use plasma_proto::messaging::v1::device_service_server::DeviceServiceServer;
 use plasma_proto::messaging::v1::key_service_server::KeyServiceServer;
 use plasma_proto::messaging::v1::link_service_server::LinkServiceServer;
@@ -136,6 +137,7 @@ fn routes(node: &Node, config: &Config) -> Routes {
         .add_service(StatementServiceServer::new(StatementService::new(billing.clone())))
         .add_service(SessionServiceServer::new(SessionService::new(messaging.clone())))
         .add_service(DeviceServiceServer::new(DeviceService::new(messaging.clone())))
+        .add_service(DeviceLinkingServiceServer::new(DeviceLinkingService::new(messaging.clone())))
         .add_service(KeyServiceServer::new(KeyService::new(messaging.clone())))
         .add_service(LinkServiceServer::new(LinkService::new(messaging.clone())))
         .add_service(ChatServiceServer::new(ChatService::new(messaging.clone())))

@@ -65,6 +65,7 @@ impl messaging_ports::Tenants for TenantsOfMessaging {
             display_name: terms.display_name.clone(),
             link_base_url: terms.link_base_url.clone(),
             allow_other_platforms: terms.allow_other_platforms,
+            account_reset_delay: terms.account_reset_delay,
             suspended: terms.suspended,
         }))
     }

@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use plasma_identity::Fingerprint;
-use qrcode::QrCode;
-use qrcode::render::{svg, unicode};
 
 use crate::error::Error;
+use crate::qr;
 
 const TOKEN_LENGTH: usize = 22;
 
@@ -43,21 +42,12 @@ impl ContactLink {
 
     /// Renders the link as a QR code in SVG.
     pub fn qr_svg(&self) -> Result<String, Error> {
-        Ok(self.qr()?.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
+        qr::svg(&self.to_string()).map_err(|_| Error::InvalidLink)
     }
 
     /// Renders the link as a QR code for a terminal with a dark background, two modules a character.
     pub fn qr_terminal(&self) -> Result<String, Error> {
-        let code = self.qr()?;
-        let mut image = code.render::<unicode::Dense1x2>();
-        image.dark_color(unicode::Dense1x2::Light).light_color(unicode::Dense1x2::Dark);
-        Ok(image.build())
-    }
-
-    fn qr(&self) -> Result<QrCode, Error> {
-        let text = self.to_string();
-        QrCode::with_error_correction_level(text, qrcode::EcLevel::L)
-            .map_err(|_| Error::InvalidLink)
+        qr::terminal(&self.to_string()).map_err(|_| Error::InvalidLink)
     }
 }
 
@@ -80,8 +70,7 @@ impl FromStr for ContactLink {
             None => (text.trim(), None),
         };
         token_of(url)?;
-        let fingerprint =
-            fragment.map(Fingerprint::from_fragment).transpose().map_err(|_| Error::InvalidLink)?;
+        let fingerprint = fragment.map(str::parse).transpose().map_err(|_| Error::InvalidLink)?;
         Ok(Self { url: url.to_owned(), fingerprint })
     }
 }
@@ -114,7 +103,8 @@ mod tests {
     #[test]
     fn a_link_without_a_fragment_is_unverified_and_a_broken_fragment_is_no_link() {
         assert_eq!(URL.parse::<ContactLink>().unwrap().fingerprint(), None);
-        let broken = [format!("{URL}#"), format!("{URL}#abc"), URL[..40].to_owned(), String::new()];
+        let twice = format!("{URL}#{}", Fingerprint::from_bytes([7; 32]).to_fragment());
+        let broken = [&format!("{URL}#"), &format!("{URL}#abc"), &twice, &URL[..40], ""];
         for text in broken {
             assert!(text.parse::<ContactLink>().is_err(), "{text}");
         }

@@ -20,6 +20,9 @@
 //! while let Some(event) = events.next().await { … }    // Message, QueueEmpty, IdentityChanged …
 //! ```
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 mod connection;
 mod contact_link;
 mod content;
@@ -28,6 +31,7 @@ mod env;
 mod error;
 mod id;
 mod message;
+pub mod qr;
 mod reason;
 mod receive;
 mod repair;
@@ -39,15 +43,18 @@ pub mod wire;
 pub use connection::Endpoint;
 pub use contact_link::ContactLink;
 pub use device::{
-    Approval, Device, LinkInvitation, LinkRequest, OpenChat, PendingDevice, Resolved, Trust, accept,
+    Approval, Device, LinkingCheck, LinkingDetails, LinkingFailure, OpenChat, OwnDevice,
+    PendingLinking, PendingReset, Resolved, Trust, accept,
 };
 pub use env::Env;
-pub use error::{Error, ServiceError};
+pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
     Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown, Repair, SendReport,
     StopCause, Undecryptable,
 };
+pub use plasma_e2ee::RecoveryKey;
+pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
 pub use plasma_proto::messaging::v1::DeliveryState;
 pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};

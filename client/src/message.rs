@@ -4,6 +4,7 @@ use plasma_identity::{DeviceAddress, Fingerprint, UserAddress};
 use plasma_proto::messaging::v1::DeliveryState;
 use uuid::Uuid;
 
+use crate::device::PendingReset;
 use crate::error::Error;
 use crate::id::{ChatId, MessageId};
 use crate::reason::UndecryptableReason;
@@ -164,6 +165,9 @@ pub enum Event {
         /// The fingerprint shown now.
         now: Fingerprint,
     },
+    /// Somebody whom the platform vouches for asks to begin this account anew. Tell the person;
+    /// [`crate::Device::cancel_reset`] stops it.
+    ResetPending(PendingReset),
     /// Everything that was stored for the device when the stream opened has been acknowledged.
     QueueEmpty,
     /// The connection is lost; another attempt follows by itself.
@@ -177,6 +181,45 @@ pub enum Event {
 pub enum StopCause {
     /// A newer stream of the same device took over.
     ConflictingStream,
-    /// The service refuses the device: signed out, removed, blocked or suspended.
+    /// The account's own signed list no longer names this device.
+    Removed,
+    /// The service takes the device's signature no more, and does not say why. A device that the
+    /// account still lists is always taken.
+    Unrecognised,
+    /// The service takes the device's signature no more, after a reset of the account that it had
+    /// announced was due.
+    AccountReset,
+    /// The service refuses the device: signed out, blocked or suspended.
     Refused(Error),
+}
+
+impl StopCause {
+    /// Says what has happened and what to do, in words for a person.
+    pub fn explain(&self) -> String {
+        match self {
+            Self::ConflictingStream => {
+                "This device is being used in another window. Go on there, or open it here again."
+                    .to_owned()
+            }
+            Self::Removed => {
+                "This device was removed from the account by another of your devices. What it has \
+                 received stays readable here. To use it again, link it as a new device."
+                    .to_owned()
+            }
+            Self::Unrecognised => {
+                "The service no longer knows this device. Most likely another of your devices removed \
+                 it, or the account was begun anew; the service does not say which. Look at the list \
+                 of devices on another one. If it was neither you nor your recovery key, cut the \
+                 others off with your recovery key."
+                    .to_owned()
+            }
+            Self::AccountReset => {
+                "The account was begun anew, as was asked for, and this device is no longer part of \
+                 it. What it has received stays readable here. Link it from the new device. If that \
+                 was not you, tell the people you write with, and your platform."
+                    .to_owned()
+            }
+            Self::Refused(error) => error.to_string(),
+        }
+    }
 }

@@ -116,25 +116,35 @@ impl Person {
     ) -> Result<Self> {
         let partner_id = format!("customer-{}-{}", name.to_lowercase(), secret::name());
         let token = platform.user_token(&partner_id)?;
-        let tenant =
-            plasma_proto::id::parse("tenant", platform.tenant_id()).context("a tenant id")?;
         let store = Store::open(&folder.join(format!("{name}-phone.sqlite")))?;
-        let tenant = uuid_of(tenant);
+        let tenant = tenant_of(platform)?;
         let device = Device::register_first(endpoint, store, tenant, &token).await?;
         let user_id = platform.lookup(&partner_id).await?;
         let phone = Gadget::new(format!("{name}’s phone"), device);
         Ok(Self { name, partner_id, user_id, gadgets: vec![phone] })
     }
 
-    /// Takes a laptop, which the phone certifies.
-    pub async fn add_laptop(&mut self, endpoint: &Endpoint, folder: &Path) -> Result<()> {
+    /// Takes a laptop, which shows a code that the phone scans. Answers the check code that both
+    /// show, or that they differ.
+    pub async fn add_laptop(
+        &mut self,
+        platform: &Platform,
+        endpoint: &Endpoint,
+        folder: &Path,
+    ) -> Result<String> {
         let store = Store::open(&folder.join(format!("{}-laptop.sqlite", self.name)))?;
-        let phone = &self.phone().device;
-        let (pending, request) = Device::prepare_second(endpoint, store, phone.invite_device()?)?;
-        let approval = phone.approve(&request, true).await?;
-        let device = pending.complete(&approval).await?;
-        self.gadgets.push(Gadget::new(format!("{}’s laptop", self.name), device));
-        Ok(())
+        let token = platform.user_token(&self.partner_id)?;
+        let (tenant, phone) = (tenant_of(platform)?, &self.phone().device);
+        let name = format!("{}’s laptop", self.name);
+        let mut pending = Device::start_linking(endpoint, store, tenant, &token, &name).await?;
+        let approval = phone.scan_linking(&pending.qr_text()).await?;
+        let (seen, shown) = (approval.check_code(), pending.check_code().await?.code);
+        ensure!(seen == shown, "the phone shows {seen}, the laptop {shown}");
+        let (device, approved) =
+            tokio::join!(Box::pin(pending.complete()), Box::pin(approval.approve(true)));
+        approved?;
+        self.gadgets.push(Gadget::new(name, device?));
+        Ok(shown)
     }
 
     /// The first device.
@@ -185,6 +195,7 @@ pub async fn until(what: &str, mut happened: impl FnMut() -> Result<bool>) -> Re
     Ok(())
 }
 
-fn uuid_of(value: u128) -> plasma_client::Uuid {
-    plasma_client::Uuid::from_u128(value)
+fn tenant_of(platform: &Platform) -> Result<plasma_client::Uuid> {
+    let id = plasma_proto::id::parse("tenant", platform.tenant_id()).context("a tenant id")?;
+    Ok(plasma_client::Uuid::from_u128(id))
 }

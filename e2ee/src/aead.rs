@@ -1,4 +1,4 @@
-//! AES-256-GCM for what is sealed once under a key that serves nothing else.
+//! AES-256-GCM, for bodies that are sealed once under a key that serves nothing else.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit, Nonce};

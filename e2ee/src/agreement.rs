@@ -2,31 +2,29 @@
 
 use core::fmt;
 
-use p256::SecretKey;
-use p256::elliptic_curve::Generate;
 use plasma_identity::AgreementPublicKey;
 use plasma_identity::encoding::{DecodeError, Reader};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
+use crate::primitives::{PRIVATE_LENGTH, PrivateAgreement};
 use crate::secret::Secret;
 
-/// A P-256 private key with its public half.
+/// A private key with its public half.
 #[derive(Clone)]
 pub(crate) struct AgreementKey {
-    private: SecretKey,
+    private: PrivateAgreement,
     public: AgreementPublicKey,
 }
 
 impl AgreementKey {
-    pub(crate) const LENGTH: usize = 32;
+    pub(crate) const LENGTH: usize = PRIVATE_LENGTH;
 
     pub(crate) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self::from_private(SecretKey::generate_from_rng(rng))
+        Self::from_private(PrivateAgreement::generate(rng))
     }
 
-    fn from_private(private: SecretKey) -> Self {
-        let public = private.public_key().into();
+    fn from_private(private: PrivateAgreement) -> Self {
+        let public = private.public();
         Self { private, public }
     }
 
@@ -36,18 +34,15 @@ impl AgreementKey {
 
     /// Computes the x coordinate of the shared point.
     pub(crate) fn agree(&self, peer: &AgreementPublicKey) -> Secret {
-        let shared = self.private.diffie_hellman(peer.as_point());
-        Secret::new((*shared.raw_secret_bytes()).into())
+        self.private.agree(peer)
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&Zeroizing::new(<[u8; 32]>::from(self.private.to_bytes()))[..]);
+        out.extend_from_slice(&self.private.to_bytes()[..]);
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        SecretKey::from_slice(reader.slice(Self::LENGTH)?)
-            .map(Self::from_private)
-            .map_err(|_| DecodeError::InvalidField("private key"))
+        PrivateAgreement::from_bytes(reader.slice(Self::LENGTH)?).map(Self::from_private)
     }
 }
 
@@ -60,8 +55,7 @@ impl AgreementKey {
 
     /// Reads what [`AgreementKey::write_pair`] wrote into this device's own store.
     pub(crate) fn read_pair(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let private = SecretKey::from_slice(reader.slice(Self::LENGTH)?)
-            .map_err(|_| DecodeError::InvalidField("private key"))?;
+        let private = PrivateAgreement::from_bytes(reader.slice(Self::LENGTH)?)?;
         let public = AgreementPublicKey::from_bytes(reader.slice(AgreementPublicKey::LENGTH)?)?;
         Ok(Self { private, public })
     }

@@ -1,9 +1,10 @@
 //! What the service hands out so that a session with a device can be started.
 
-use ml_kem::ml_kem_768::EncapsulationKey;
+use plasma_identity::encoding::Reader;
 use plasma_identity::{AgreementPublicKey, DeviceCertificate, PrekeyRole, SignedPrekey};
 
 use crate::error::InitiateError;
+use crate::kem::KemKey;
 
 /// One device's keys for one handshake.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ pub(crate) struct CheckedBundle<'a> {
     pub(crate) signed_id: u32,
     pub(crate) signed: AgreementPublicKey,
     pub(crate) kem: &'a SignedPrekey,
-    pub(crate) kem_key: EncapsulationKey,
+    pub(crate) kem_key: KemKey,
     pub(crate) one_time: Option<(u32, AgreementPublicKey)>,
 }
 
@@ -48,12 +49,12 @@ impl PrekeyBundle {
         let point = |prekey: &SignedPrekey| {
             AgreementPublicKey::from_bytes(prekey.key()).map_err(|_| InitiateError::InvalidKey)
         };
-        let kem_key = self.kem.key().try_into().map_err(|_| InitiateError::InvalidKey)?;
         Ok(CheckedBundle {
             signed_id: self.signed.id(),
             signed: point(&self.signed)?,
             kem: &self.kem,
-            kem_key: EncapsulationKey::new(kem_key).map_err(|_| InitiateError::InvalidKey)?,
+            kem_key: KemKey::read(&mut Reader::new(self.kem.key()))
+                .map_err(|_| InitiateError::InvalidKey)?,
             one_time: match &self.one_time {
                 Some(prekey) => Some((prekey.id(), point(prekey)?)),
                 None => None,

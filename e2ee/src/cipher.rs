@@ -1,14 +1,12 @@
 //! AES-256-GCM under a committing key derivation.
 
-use aes_gcm::aead::{Aead, Payload};
-use aes_gcm::{Aes256Gcm, KeyInit, Nonce};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::DecryptError;
 use crate::header::SessionId;
-use crate::kdf::{self, MessageSecrets};
 use crate::secret::Secret;
+use crate::{aead, kdf};
 
 /// Encrypts a padded body and returns the commitment and the ciphertext with its tag.
 pub(crate) fn seal(
@@ -19,10 +17,7 @@ pub(crate) fn seal(
     body: &[u8],
 ) -> ([u8; 32], Vec<u8>) {
     let secrets = kdf::message(message_key, salt, &session_id.0);
-    let payload = Payload { msg: body, aad: associated_data };
-    let ciphertext = cipher(&secrets)
-        .encrypt(&Nonce::from(secrets.nonce), payload)
-        .expect("a body is far shorter than GCM's limit");
+    let ciphertext = aead::seal(&secrets.key, secrets.nonce, associated_data, body);
     (secrets.commitment, ciphertext)
 }
 
@@ -49,14 +44,8 @@ impl Sealed<'_> {
         if !bool::from(secrets.commitment.ct_eq(self.commitment)) {
             return Err(DecryptError::BadCommitment);
         }
-        let payload = Payload { msg: self.ciphertext, aad: self.associated_data };
-        cipher(&secrets)
-            .decrypt(&Nonce::from(secrets.nonce), payload)
-            .map(|body| Opened { body: Zeroizing::new(body), message_key: message_key.clone() })
-            .map_err(|_| DecryptError::BadMac)
+        aead::open(&secrets.key, secrets.nonce, self.associated_data, self.ciphertext)
+            .map(|body| Opened { body, message_key: message_key.clone() })
+            .ok_or(DecryptError::BadMac)
     }
-}
-
-fn cipher(secrets: &MessageSecrets) -> Aes256Gcm {
-    Aes256Gcm::new((&*secrets.key).into())
 }

@@ -2,10 +2,7 @@
 
 use core::fmt;
 
-use p256::ecdsa::SigningKey;
-use p256::ecdsa::signature::Signer as _;
-use p256::elliptic_curve::Generate;
-use plasma_identity::encoding::{DecodeError, Reader};
+use plasma_identity::encoding::Reader;
 use plasma_identity::{
     AgreementPublicKey, Capabilities, CertificateRequest, DeviceAddress, DeviceCertificate,
     DeviceStatement, Fingerprint, Signature, Signer, SigningPublicKey,
@@ -15,13 +12,14 @@ use zeroize::Zeroizing;
 
 use crate::agreement::AgreementKey;
 use crate::error::StateError;
+use crate::primitives::{PRIVATE_LENGTH, PrivateSigning};
 use crate::state::{StateType, VERSION};
 
 /// The private keys of one device. They are never handed to another device.
 #[derive(Clone)]
 pub struct DeviceKeys {
     address: DeviceAddress,
-    signing: SigningKey,
+    signing: PrivateSigning,
     agreement: AgreementKey,
 }
 
@@ -30,7 +28,7 @@ impl DeviceKeys {
     pub fn generate<R: CryptoRng + ?Sized>(address: DeviceAddress, rng: &mut R) -> Self {
         Self {
             address,
-            signing: SigningKey::generate_from_rng(rng),
+            signing: PrivateSigning::generate(rng),
             agreement: AgreementKey::generate(rng),
         }
     }
@@ -42,7 +40,7 @@ impl DeviceKeys {
 
     /// Returns the public half of the DSK.
     pub fn signing_key(&self) -> SigningPublicKey {
-        p256::PublicKey::from(self.signing.verifying_key()).into()
+        self.signing.public()
     }
 
     /// Returns the public half of the DHK.
@@ -82,7 +80,7 @@ impl DeviceKeys {
         let mut out = Zeroizing::new(Vec::with_capacity(114));
         out.extend_from_slice(&[StateType::DeviceKeys as u8, VERSION]);
         out.extend_from_slice(&self.address.to_bytes());
-        out.extend_from_slice(&Zeroizing::new(<[u8; 32]>::from(self.signing.to_bytes()))[..]);
+        out.extend_from_slice(&self.signing.to_bytes()[..]);
         self.agreement.write(&mut out);
         out
     }
@@ -92,8 +90,7 @@ impl DeviceKeys {
         let mut reader = Reader::new(bytes);
         reader.prefix(StateType::DeviceKeys as u8, VERSION)?;
         let address = DeviceAddress::read(&mut reader)?;
-        let signing = SigningKey::from_slice(reader.slice(32)?)
-            .map_err(|_| DecodeError::InvalidField("private key"))?;
+        let signing = PrivateSigning::from_bytes(reader.slice(PRIVATE_LENGTH)?)?;
         let agreement = AgreementKey::read(&mut reader)?;
         reader.finish()?;
         Ok(Self { address, signing, agreement })
@@ -102,8 +99,7 @@ impl DeviceKeys {
 
 impl Signer for DeviceKeys {
     fn sign(&self, message: &[u8]) -> Signature {
-        let signature: p256::ecdsa::Signature = self.signing.sign(message);
-        signature.into()
+        self.signing.sign(message)
     }
 }
 

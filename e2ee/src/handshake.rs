@@ -3,7 +3,6 @@
 //! After X3DH and PQXDH (signal.org/docs/specifications), with separate keys for signing and
 //! agreement and with the initiator's signature over the transcript.
 
-use ml_kem::kem::Encapsulate;
 use plasma_identity::encoding::{labelled, labelled_hash, length_prefix};
 use plasma_identity::{
     AgreementPublicKey, CertificateHash, DeviceAddress, DeviceCertificate, ManifestHash,
@@ -104,8 +103,7 @@ pub(crate) fn initiate<R: CryptoRng + ?Sized>(
     rng: &mut R,
 ) -> (Agreed, Initiation) {
     let ephemeral = AgreementKey::generate(rng);
-    let (ciphertext, shared) = bundle.kem_key.encapsulate_with_rng(rng);
-    let shared = Zeroizing::new(<[u8; 32]>::from(shared));
+    let (ciphertext, shared) = bundle.kem_key.encapsulate(rng);
     let initiation = Initiation {
         ephemeral: *ephemeral.public(),
         signed_id: bundle.signed_id,
@@ -122,7 +120,7 @@ pub(crate) fn initiate<R: CryptoRng + ?Sized>(
         ephemeral.agree(&bundle.signed),
     ];
     secrets.extend(bundle.one_time.iter().map(|(_, key)| ephemeral.agree(key)));
-    secrets.push(Secret::new(*shared));
+    secrets.push(shared);
     let transcript = Transcript {
         initiator,
         responder,

@@ -80,12 +80,13 @@ pub(crate) fn pq_turn(
 
 /// One step of a chain: the message key and the next chain key.
 pub(crate) fn step(chain: &Secret) -> (Secret, Secret) {
-    (hmac(chain, 1), hmac(chain, 2))
+    (hmac(chain.expose(), &[1]), hmac(chain.expose(), &[2]))
 }
 
-fn hmac(chain: &Secret, constant: u8) -> Secret {
-    let mac = Hmac::<Sha256>::new_from_slice(chain.expose()).expect("HMAC takes any key length");
-    Secret::new(mac.chain_update([constant]).finalize().into_bytes().into())
+/// Computes HMAC-SHA-256.
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> Secret {
+    let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key length");
+    Secret::new(mac.chain_update(message).finalize().into_bytes().into())
 }
 
 /// What encrypts one message.

@@ -2,13 +2,13 @@
 
 use core::fmt;
 
-use ml_kem::kem::{Decapsulate, Encapsulate, KeyExport};
-use ml_kem::ml_kem_768::{Ciphertext, DecapsulationKey, EncapsulationKey};
+use ml_kem::ml_kem_768::Ciphertext;
 use plasma_identity::encoding::{DecodeError, Reader};
 use plasma_identity::{KEM_KEY_LENGTH, check_kem_key};
 use rand_core::CryptoRng;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::primitives::{self, SEED_LENGTH};
 use crate::secret::Secret;
 
 /// Length of a ciphertext.
@@ -19,7 +19,7 @@ pub(crate) const KEM_CIPHERTEXT_LENGTH: usize = 1088;
 pub(crate) struct KemSeed([u8; KemSeed::LENGTH]);
 
 impl KemSeed {
-    pub(crate) const LENGTH: usize = 64;
+    pub(crate) const LENGTH: usize = SEED_LENGTH;
 
     pub(crate) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
         let mut seed = Self([0; Self::LENGTH]);
@@ -29,20 +29,12 @@ impl KemSeed {
 
     /// Derives the public half.
     pub(crate) fn public(&self) -> KemKey {
-        let key = self.expand().encapsulation_key().to_bytes();
-        let mut bytes = Box::new([0; KEM_KEY_LENGTH]);
-        bytes.copy_from_slice(&key);
-        KemKey(bytes)
+        KemKey(Box::new(primitives::encapsulation_key(&self.0)))
     }
 
     /// Decapsulates. By ML-KEM's implicit rejection a wrong ciphertext gives a wrong secret.
     pub(crate) fn decapsulate(&self, ciphertext: &Ciphertext) -> Secret {
-        let shared = Zeroizing::new(<[u8; 32]>::from(self.expand().decapsulate(ciphertext)));
-        Secret::new(*shared)
-    }
-
-    fn expand(&self) -> DecapsulationKey {
-        DecapsulationKey::from_seed(self.0.into())
+        primitives::decapsulate(&self.0, ciphertext)
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -77,10 +69,7 @@ impl KemKey {
 
     /// Encapsulates a fresh secret to the key.
     pub(crate) fn encapsulate<R: CryptoRng + ?Sized>(&self, rng: &mut R) -> (Ciphertext, Secret) {
-        let key = EncapsulationKey::new(&(*self.0).into()).expect("the key has been checked");
-        let (ciphertext, shared) = key.encapsulate_with_rng(rng);
-        let shared = Zeroizing::new(<[u8; 32]>::from(shared));
-        (ciphertext, Secret::new(*shared))
+        primitives::encapsulate(&self.0, rng)
     }
 }
 

@@ -149,13 +149,18 @@ mod linking;
 mod padding;
 mod participant;
 mod prekey;
+mod primitives;
 mod ratchet;
 mod recovery;
 mod retry;
 mod root_key;
+#[cfg(test)]
+mod secrecy;
 mod secret;
 mod session;
 mod state;
+#[cfg(test)]
+mod wycheproof;
 
 pub use bundle::PrekeyBundle;
 pub use device_keys::DeviceKeys;
@@ -172,7 +177,7 @@ pub use linking::{
     DeviceChannel, Grant, LinkingApprover, LinkingDevice, LinkingError, LinkingRequest,
     MAX_GRANT_LENGTH,
 };
-pub use padding::{MAX_CONTENT_LENGTH, padded_length};
+pub use padding::{MAX_CONTENT_LENGTH, pad, padded_length, unpad};
 pub use participant::{LocalDevice, RemoteDevice};
 pub use prekey::{
     ONE_TIME_EC_PREKEYS, ONE_TIME_KEM_PREKEYS, PREKEY_LIFETIME_SECONDS, PREKEY_ROTATION_SECONDS,

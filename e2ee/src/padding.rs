@@ -22,7 +22,7 @@ pub fn padded_length(length: usize) -> usize {
 }
 
 /// Appends content, marker and zeros to `out`.
-pub(crate) fn pad(content: &[u8], out: &mut Vec<u8>) -> Result<(), EncryptError> {
+pub fn pad(content: &[u8], out: &mut Vec<u8>) -> Result<(), EncryptError> {
     if content.len() > MAX_CONTENT_LENGTH {
         return Err(EncryptError::TooLong);
     }
@@ -34,7 +34,7 @@ pub(crate) fn pad(content: &[u8], out: &mut Vec<u8>) -> Result<(), EncryptError>
 }
 
 /// Returns the content of a padded body.
-pub(crate) fn unpad(padded: &[u8]) -> Result<&[u8], DecryptError> {
+pub fn unpad(padded: &[u8]) -> Result<&[u8], DecryptError> {
     let end = padded.iter().rposition(|&byte| byte != 0).ok_or(DecryptError::BadPadding)?;
     if padded[end] != MARKER || padded.len() != padded_length(end) || end > MAX_CONTENT_LENGTH {
         return Err(DecryptError::BadPadding);

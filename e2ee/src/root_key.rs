@@ -2,9 +2,6 @@
 
 use core::fmt;
 
-use p256::ecdsa::SigningKey;
-use p256::ecdsa::signature::Signer as _;
-use p256::elliptic_curve::Generate;
 use plasma_identity::encoding::{DecodeError, Reader};
 use plasma_identity::{
     CertificateRequest, CertificateTerms, DeviceCertificate, Fingerprint, Issuer,
@@ -16,23 +13,24 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::error::{ApproveError, StateError};
+use crate::primitives::{PRIVATE_LENGTH, PrivateSigning};
 use crate::state::{StateType, VERSION};
 
 /// The root key of an account.
 #[derive(Clone)]
 pub struct RootKey {
-    key: SigningKey,
+    key: PrivateSigning,
 }
 
 impl RootKey {
     /// Generates a root key.
     pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self { key: SigningKey::generate_from_rng(rng) }
+        Self { key: PrivateSigning::generate(rng) }
     }
 
     /// Returns the public half.
     pub fn public(&self) -> RootPublicKey {
-        p256::PublicKey::from(self.key.verifying_key()).into()
+        self.key.public()
     }
 
     /// Computes the fingerprint of the account that this key founds for `user`.
@@ -127,14 +125,13 @@ impl RootKey {
     }
 
     /// Returns the private scalar, for the recovery kit.
-    pub(crate) fn scalar(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.key.to_bytes().into())
+    pub(crate) fn scalar(&self) -> Zeroizing<[u8; PRIVATE_LENGTH]> {
+        self.key.to_bytes()
     }
 
     /// Takes the private scalar out of a recovery kit.
     pub(crate) fn from_scalar(scalar: &[u8]) -> Result<Self, DecodeError> {
-        let key = SigningKey::from_slice(scalar);
-        Ok(Self { key: key.map_err(|_| DecodeError::InvalidField("private key"))? })
+        PrivateSigning::from_bytes(scalar).map(|key| Self { key })
     }
 
     /// Encodes the private key, to be sealed by the caller.
@@ -148,7 +145,7 @@ impl RootKey {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StateError> {
         let mut reader = Reader::new(bytes);
         reader.prefix(StateType::RootKey as u8, VERSION)?;
-        let root = Self::from_scalar(reader.slice(32)?)?;
+        let root = Self::from_scalar(reader.slice(PRIVATE_LENGTH)?)?;
         reader.finish()?;
         Ok(root)
     }
@@ -156,8 +153,7 @@ impl RootKey {
 
 impl Signer for RootKey {
     fn sign(&self, message: &[u8]) -> Signature {
-        let signature: p256::ecdsa::Signature = self.key.sign(message);
-        signature.into()
+        self.key.sign(message)
     }
 }
 

@@ -296,8 +296,11 @@ impl VerifiedAccount {
         }
         reader.finish()?;
         let listed = devices.iter().map(DeviceCertificate::hash);
+        let in_order = known.split_last().is_some_and(|(last, before)| {
+            *last == KnownManifest::current(&manifest) && before.iter().all(|k| k.superseded != 0)
+        });
         let consistent = listed.eq(manifest.statement().certificates.iter().copied())
-            && known.last().is_some_and(|last| last.hash == manifest.hash())
+            && in_order
             && manifest.statement().account == root.fingerprint(manifest.statement().user);
         if !consistent {
             return Err(AccountBytesError::Inconsistent);

@@ -2,53 +2,20 @@
 
 use core::fmt;
 
-use p256::PublicKey;
-use p256::ecdsa::VerifyingKey;
-use p256::ecdsa::signature::Verifier;
-use p256::elliptic_curve::sec1::ToSec1Point;
-
 use crate::address::UserAddress;
 use crate::encoding::DecodeError;
 use crate::fingerprint::Fingerprint;
+use crate::primitives::Point;
 use crate::signature::{InvalidSignature, Signature};
 
 /// Length of an encoded point: 0x04 ‖ x ‖ y.
 pub const POINT_LENGTH: usize = 65;
 
-#[derive(Clone, Copy, Eq, PartialEq)]
-struct Point {
-    bytes: [u8; POINT_LENGTH],
-    key: PublicKey,
-}
-
-impl Point {
-    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let bytes: [u8; POINT_LENGTH] = bytes.try_into().map_err(|_| DecodeError::InvalidPoint)?;
-        if bytes[0] != 0x04 {
-            return Err(DecodeError::InvalidPoint);
-        }
-        let key = PublicKey::from_sec1_bytes(&bytes).map_err(|_| DecodeError::InvalidPoint)?;
-        Ok(Self { bytes, key })
-    }
-
-    fn from_key(key: PublicKey) -> Self {
-        let mut bytes = [0; POINT_LENGTH];
-        bytes.copy_from_slice(key.to_sec1_point(false).as_bytes());
-        Self { bytes, key }
-    }
-
-    fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
-        VerifyingKey::from(self.key)
-            .verify(message, &signature.to_ecdsa()?)
-            .map_err(|_| InvalidSignature)
-    }
-}
-
 macro_rules! public_key {
     ($(#[$documentation:meta])* $name:ident) => {
         $(#[$documentation])*
         #[derive(Clone, Copy, Eq, PartialEq)]
-        pub struct $name(Point);
+        pub struct $name(pub(crate) Point);
 
         impl $name {
             /// Length of the encoding.
@@ -61,24 +28,18 @@ macro_rules! public_key {
 
             /// Returns 0x04 ‖ x ‖ y.
             pub fn to_bytes(&self) -> [u8; POINT_LENGTH] {
-                self.0.bytes
+                *self.0.as_bytes()
             }
 
             /// Borrows 0x04 ‖ x ‖ y.
             pub fn as_bytes(&self) -> &[u8; POINT_LENGTH] {
-                &self.0.bytes
-            }
-        }
-
-        impl From<PublicKey> for $name {
-            fn from(key: PublicKey) -> Self {
-                Self(Point::from_key(key))
+                self.0.as_bytes()
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({:02x?}..)"), &self.0.bytes[1..5])
+                write!(f, concat!(stringify!($name), "({:02x?}..)"), &self.0.as_bytes()[1..5])
             }
         }
     };
@@ -116,14 +77,7 @@ impl SigningPublicKey {
     }
 }
 
-impl AgreementPublicKey {
-    /// Borrows the point for an agreement.
-    pub fn as_point(&self) -> &PublicKey {
-        &self.0.key
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(plasma_toy_primitives)))]
 mod tests {
     use p256::SecretKey;
 

@@ -18,6 +18,7 @@ mod fingerprint;
 mod keys;
 mod manifest;
 mod prekey;
+mod primitives;
 mod recovery_kit;
 mod safety_number;
 mod session_challenge;
@@ -39,6 +40,8 @@ pub use manifest::{Manifest, ManifestHash, ManifestStatement};
 pub use prekey::{
     KEM_KEY_LENGTH, PrekeyError, PrekeyRole, PrekeyStatement, SignedPrekey, check_kem_key,
 };
+#[cfg(plasma_toy_primitives)]
+pub use primitives::toy;
 pub use recovery_kit::{RecoveryKit, RecoveryKitError, RecoveryKitHeader};
 pub use safety_number::{SafetyComparison, SafetyMismatch, SafetyNumber, SafetyNumberError};
 pub use session_challenge::session_challenge;

@@ -29,6 +29,9 @@ pub enum Event {
     TenantChanged(TenantId),
     /// A user's manifest changed.
     AccountChanged(TenantId, UserId),
+    /// There is news about a user's account that every device of it is to be told: its streams
+    /// are to be opened again.
+    AccountNotice(TenantId, UserId),
     /// A chat's state or its pass changed.
     ChatChanged(ChatId),
     /// Events may have been lost: everything cached is suspect.
@@ -80,6 +83,7 @@ impl Event {
             }
             Self::TenantChanged(tenant) => format!("tenant {}", tenant.0),
             Self::AccountChanged(tenant, user) => format!("account {} {}", tenant.0, user.0),
+            Self::AccountNotice(tenant, user) => format!("notice {} {}", tenant.0, user.0),
             Self::ChatChanged(chat) => format!("chat {}", chat.0),
             Self::Missed => "missed".to_owned(),
         };
@@ -97,6 +101,7 @@ impl Event {
             }),
             "tenant" => Some(Self::TenantChanged(TenantId(id(1)?))),
             "account" => Some(Self::AccountChanged(TenantId(id(1)?), UserId(id(2)?))),
+            "notice" => Some(Self::AccountNotice(TenantId(id(1)?), UserId(id(2)?))),
             "chat" => Some(Self::ChatChanged(ChatId(id(1)?))),
             "missed" => Some(Self::Missed),
             _ => None,
@@ -213,6 +218,7 @@ mod tests {
             Event::Revoked { tenant, subject: Subject::Device(DeviceId(two)) },
             Event::TenantChanged(tenant),
             Event::AccountChanged(tenant, UserId(two)),
+            Event::AccountNotice(tenant, UserId(two)),
             Event::ChatChanged(ChatId(two)),
             Event::Missed,
         ];

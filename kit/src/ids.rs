@@ -77,6 +77,8 @@ ids! {
     UserId = "user";
     /// One installation of a user: 128 random bits.
     DeviceId = "device";
+    /// The joining of a device, two minutes long.
+    LinkingId = "linking";
     /// A contact link.
     LinkId = "link";
     /// A conversation of two users.

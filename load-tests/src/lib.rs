@@ -9,6 +9,9 @@
 //! Everything runs on loopback, servers as processes of their own, and every process that is
 //! started here is ended by its id.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 pub mod clock;
 pub mod enrollment;
 pub mod figures;

@@ -10,9 +10,13 @@
 //! - [`directory`]: what the hot path reads, cached for seconds: chats and device sets.
 //! - [`delivery`]: the way of an envelope from a sender to a device.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 pub mod delivery;
 pub mod directory;
 pub mod domain;
+mod housekeeping;
 pub mod migration;
 pub mod ports;
 pub mod service;
@@ -24,7 +28,7 @@ use std::sync::Arc;
 use plasma_kit::bus::Bus;
 use plasma_kit::events::Events;
 use plasma_kit::secrets::Secrets;
-use plasma_kit::{Db, Env};
+use plasma_kit::{Db, Env, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// What every part of this context works with.
@@ -81,6 +85,7 @@ impl Messaging {
         sessions.watch(events.listen(), stop.clone());
         let directory = directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
         directory.watch(events.listen(), stop.clone());
+        tokio::spawn(housekeeping::run(db.system(), env.clone(), stop.clone()));
         let delivery =
             delivery::Delivery::start(&db, env.clone(), &secrets, bus, &events, stop).await;
         Self {
@@ -95,6 +100,11 @@ impl Messaging {
             directory,
             delivery,
         }
+    }
+
+    /// Deletes what has had its time, and says how much. Every node does so once a minute.
+    pub async fn prune(&self) -> Result<u64, StoreError> {
+        housekeeping::prune(&self.db.system(), self.env.now()).await
     }
 
     /// Tokens, for the auth layer.

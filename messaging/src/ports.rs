@@ -1,5 +1,7 @@
 //! What messaging must know of the other contexts, adapted where the binary is wired.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use plasma_kit::ids::{ChatId, TenantId, UserId};
 use plasma_kit::{Failure, Timestamp};
@@ -14,6 +16,8 @@ pub struct Terms {
     pub link_base_url: String,
     /// Whether users of other platforms may chat with its users.
     pub allow_other_platforms: bool,
+    /// How long the devices of a user have to cancel a reset of its account.
+    pub account_reset_delay: Duration,
     /// Whether the operator suspended it.
     pub suspended: bool,
 }

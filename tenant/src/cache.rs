@@ -74,6 +74,7 @@ impl Caches {
             Event::Revoked { subject: Subject::ApiKey(_), .. } => self.credentials.invalidate_all(),
             Event::Revoked { subject: Subject::User(_) | Subject::Device(_), .. }
             | Event::AccountChanged(..)
+            | Event::AccountNotice(..)
             | Event::ChatChanged(_) => {}
         }
     }

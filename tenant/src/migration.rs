@@ -2,9 +2,11 @@
 
 use sea_orm_migration::prelude::*;
 
+use crate::domain::tenant::ACCOUNT_RESET_DELAY;
+
 /// The migrations of this context.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tenants), Box::new(Users)]
+    vec![Box::new(Tenants), Box::new(Users), Box::new(AccountResetDelay)]
 }
 
 struct Tenants;
@@ -70,6 +72,29 @@ impl MigrationTrait for Users {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
         }
         Ok(())
+    }
+}
+
+struct AccountResetDelay;
+
+impl MigrationName for AccountResetDelay {
+    fn name(&self) -> &'static str {
+        "m20261122_000000_tenant_account_reset_delay"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for AccountResetDelay {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let week = plasma_kit::env::micros(ACCOUNT_RESET_DELAY);
+        let mut column = ColumnDef::new("account_reset_delay_micros");
+        column.big_integer().not_null().default(week);
+        manager.alter_table(Table::alter().table("tenants").add_column(column).to_owned()).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let mut table = Table::alter().table("tenants").to_owned();
+        manager.alter_table(table.drop_column("account_reset_delay_micros").to_owned()).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! What other contexts ask about a tenant and its users.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plasma_kit::Failure;
 use plasma_kit::db::TenantClaim;
@@ -24,6 +25,9 @@ pub struct Terms {
     pub access_mode: AccessMode,
     /// Whether users of other platforms may chat with its users.
     pub allow_other_platforms: bool,
+    /// How long the devices of a user have to cancel a reset of its account: what the tenant says,
+    /// and at least what the operator demands now.
+    pub account_reset_delay: Duration,
     /// The operator's share of each charge, 0 to 10,000 basis points.
     pub operator_share_basis_points: u32,
     /// Whether every call of the tenant and its users is refused.
@@ -52,6 +56,10 @@ impl Tenants {
             link_base_url: tenant.link_base_url.as_str().to_owned(),
             access_mode: tenant.policy.access_mode,
             allow_other_platforms: tenant.policy.allow_other_platforms,
+            account_reset_delay: tenant
+                .policy
+                .account_reset_delay
+                .max(self.account_reset_delay_min),
             operator_share_basis_points: tenant.operator_share_basis_points,
             suspended: tenant.is_suspended(),
         }))

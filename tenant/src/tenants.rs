@@ -1,5 +1,7 @@
 //! The handle of this context: what its services and its neighbours call.
 
+use std::time::Duration;
+
 use plasma_kit::actor::Actor;
 use plasma_kit::db::{StoreError, TenantClaim};
 use plasma_kit::events::{self, Event, Events};
@@ -22,13 +24,22 @@ pub struct Tenants {
     pub(crate) env: Env,
     pub(crate) secrets: Secrets,
     pub(crate) caches: Caches,
+    /// The least delay of account resets that the operator allows.
+    pub(crate) account_reset_delay_min: Duration,
     events: Events,
 }
 
 impl Tenants {
-    /// Takes the handles of the node.
-    pub fn new(db: Db, env: Env, secrets: Secrets, events: Events) -> Self {
-        Self { db, env, secrets, caches: Caches::default(), events }
+    /// Takes the handles of the node, and the least delay of account resets that the operator
+    /// allows.
+    pub fn new(
+        db: Db,
+        env: Env,
+        secrets: Secrets,
+        events: Events,
+        account_reset_delay_min: Duration,
+    ) -> Self {
+        Self { db, env, secrets, caches: Caches::default(), account_reset_delay_min, events }
     }
 
     /// Keeps the caches right until `stop`: forgets what other nodes change.

@@ -45,8 +45,8 @@ impl Device {
         resolved: &Resolved,
         accepted: billing::AcceptedPrice,
     ) -> Result<OpenChat, Error> {
-        if let Some(Trust::Changed { before }) = self.trust(resolved.owner)? {
-            let (user, now) = (resolved.owner, resolved.fingerprint);
+        if let Some(Trust::Changed { before, now }) = self.trust(resolved.owner)? {
+            let user = resolved.owner;
             return Err(Error::IdentityChanged { user, before, now });
         }
         let request = pb::OpenChatRequest {

@@ -3,12 +3,21 @@
 mod accounts;
 mod chats;
 mod compose;
-mod link_device;
+mod enrollment;
+mod linking;
 mod links;
+mod maintenance;
+mod manifests;
+mod own_devices;
+mod own_keys;
 mod prekeys;
+mod recovery;
 mod register;
+mod reset;
 pub(crate) mod sealing;
 mod send;
+mod standing;
+mod trust;
 
 use std::sync::Arc;
 
@@ -18,11 +27,13 @@ use plasma_proto::messaging::v1 as pb;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
 
-pub use accounts::Trust;
 pub(crate) use accounts::{Learned, learn};
 pub use chats::{OpenChat, accept};
-pub use link_device::{Approval, LinkInvitation, LinkRequest, PendingDevice};
+pub use linking::{Approval, LinkingCheck, LinkingDetails, LinkingFailure, PendingLinking};
 pub use links::Resolved;
+pub use own_devices::OwnDevice;
+pub use reset::PendingReset;
+pub use trust::Trust;
 
 use crate::connection::{Connection, Endpoint};
 use crate::env::Env;

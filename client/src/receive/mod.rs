@@ -24,7 +24,7 @@ pub use pull::Pulled;
 
 use self::acknowledge::Acknowledger;
 use crate::connection::{ANSWER_BYTES_MAX, Backoff};
-use crate::device::Device;
+use crate::device::{Device, PendingReset};
 use crate::error::Error;
 use crate::message::{Event, StopCause};
 
@@ -85,6 +85,7 @@ impl Device {
             tokio::select! {
                 () = listen(device.clone(), sender) => {}
                 () = device.look_after() => {}
+                () = device.maintain_hourly() => {}
             }
         });
         Events { receiver, task }
@@ -139,10 +140,13 @@ async fn stream(
         let happened = match event {
             // An event that a later version of the service may have.
             None | Some(StreamEvent::Heartbeat(_)) => Vec::new(),
-            Some(StreamEvent::Hello(_)) => {
+            Some(StreamEvent::Hello(hello)) => {
                 backoff.reset();
                 tokio::spawn(catch_up(device.clone()));
-                vec![Event::Connected]
+                match device.note_reset(hello.pending_reset.as_ref()) {
+                    Ok(reset) => greeting(reset),
+                    Err(error) => return End::Lost(error),
+                }
             }
             Some(StreamEvent::QueueEmpty(_)) => vec![Event::QueueEmpty],
             Some(StreamEvent::Resume(_)) => return End::Resume,
@@ -163,10 +167,17 @@ async fn stream(
     }
 }
 
+fn greeting(reset: Option<PendingReset>) -> Vec<Event> {
+    std::iter::once(Event::Connected).chain(reset.map(Event::ResetPending)).collect()
+}
+
 /// What a device that has been away does first.
 async fn catch_up(device: Device) {
     if let Err(error) = device.publish_prekeys().await {
         tracing::info!(%error, "prekeys were not topped up");
+    }
+    if let Err(error) = device.maintain().await {
+        tracing::info!(%error, "the account was not maintained");
     }
     if let Err(error) = device.flush_outbox().await {
         tracing::info!(%error, "the outbox was not sent");
@@ -189,9 +200,11 @@ async fn end_of(device: &Device, error: Error) -> End {
             End::Resume
         }
         _ => match refusal.code {
-            Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented => {
-                End::Stop(StopCause::Refused(error))
-            }
+            Code::Unauthenticated => match device.cause_of_refusal(error).await {
+                Ok(cause) => End::Stop(cause),
+                Err(unknown) => End::Lost(unknown),
+            },
+            Code::PermissionDenied | Code::Unimplemented => End::Stop(StopCause::Refused(error)),
             _ => End::Lost(error),
         },
     }

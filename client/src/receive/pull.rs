@@ -54,8 +54,12 @@ impl Device {
         };
         let request = PullRequest { page_size: PAGE_SIZE, wait: Some(wait) };
         let answer = self.call(request, operation).await?;
-        let mut pulled =
-            Pulled { events: Vec::new(), has_more: answer.has_more, envelope_ids: Vec::new() };
+        let announced = self.note_reset(answer.pending_reset.as_ref())?.map(Event::ResetPending);
+        let mut pulled = Pulled {
+            events: announced.into_iter().collect(),
+            has_more: answer.has_more,
+            envelope_ids: Vec::new(),
+        };
         for envelope in answer.envelopes {
             pulled.events.extend(self.open_envelope(&envelope).await?);
             pulled.envelope_ids.push(envelope.envelope_id);

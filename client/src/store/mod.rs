@@ -6,9 +6,12 @@
 //! file: it belongs into the storage that the platform protects, and is made readable for its owner
 //! only.
 
+pub(crate) mod account_reset;
 pub(crate) mod accounts;
 pub(crate) mod chats;
+pub(crate) mod contacts;
 pub(crate) mod control;
+pub(crate) mod device_names;
 pub(crate) mod forwarded;
 pub(crate) mod messages;
 pub(crate) mod opened;
@@ -99,6 +102,13 @@ impl Store {
         let value = change(&transaction)?;
         transaction.commit().map_err(StoreError::from)?;
         Ok(value)
+    }
+
+    /// Overwrites what the write-ahead log still holds of deleted secrets.
+    pub(crate) fn truncate_log(&self) -> Result<(), StoreError> {
+        let connection = self.connection.lock();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
     }
 }
 

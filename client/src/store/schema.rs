@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 3] = [V1, CONTENTS, REPAIR];
+const VERSIONS: [&str; 4] = [V1, ACCOUNTS, CONTENTS, REPAIR];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -82,6 +82,34 @@ CREATE TABLE undecryptable (
     claimed_sender BLOB,
     reason TEXT NOT NULL,
     save_micros INTEGER NOT NULL
+) STRICT;
+";
+
+/// Devices of one's own, recovery and reset.
+const ACCOUNTS: &str = "
+-- When the account stopped listing the device, in unix seconds; NULL while it does.
+ALTER TABLE session ADD COLUMN stale_seconds INTEGER;
+
+-- What the approver of this device said about users whose account this device has not seen yet.
+CREATE TABLE contact (
+    user BLOB PRIMARY KEY,
+    fingerprint BLOB NOT NULL,
+    verified INTEGER NOT NULL,
+    changed_from BLOB
+) STRICT;
+
+CREATE TABLE device_name (
+    device BLOB PRIMARY KEY,
+    name TEXT NOT NULL,
+    set_micros INTEGER NOT NULL
+) STRICT;
+
+-- A reset of the account that the service has announced.
+CREATE TABLE account_reset (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    request_micros INTEGER NOT NULL,
+    effective_micros INTEGER NOT NULL,
+    expire_micros INTEGER NOT NULL
 ) STRICT;
 ";
 

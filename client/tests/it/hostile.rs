@@ -4,17 +4,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use plasma_client::{
-    ChatId, ContactLink, Device, Error, Event, MessageState, Trust, UndecryptableReason,
+    ChatId, ContactLink, Device, Endpoint, Error, Event, MessageState, Trust, UndecryptableReason,
 };
 use plasma_identity::ChainError;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::key_service_client::KeyServiceClient;
 use plasma_proto::messaging::v1::link_service_client::LinkServiceClient;
 use plasma_proto::messaging::v1::send_response::Outcome;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::proxy::Proxy;
-use crate::world::{World, linked, open, shows, texts};
+use crate::world::{World, open, shows, texts};
 
 /// Ann behind the lying service; Bob and Eve at the honest one.
 struct Scene {
@@ -29,7 +28,7 @@ impl Scene {
     async fn set() -> Result<Self> {
         let world = World::start(ClusterKind::Embedded).await?;
         let proxy = Proxy::start(world.cluster.node(0).channel()?).await?;
-        let ann = world.first_device("ann", &proxy.endpoint()).await?;
+        let ann = world.first_device("ann", &Endpoint::new(proxy.url())).await?;
         let bob = world.first_device("bob", &world.endpoint(0)).await?;
         let eve = world.first_device("eve", &world.endpoint(0)).await?;
         Ok(Self { world, proxy, ann, bob, eve })
@@ -165,7 +164,7 @@ async fn a_service_that_keeps_demanding_other_devices_gets_none() -> Result<()> 
 async fn a_manifest_that_was_replaced_does_not_come_back() -> Result<()> {
     let scene = Scene::set().await?;
     let before = shown_account(&scene.eve, &scene.bob).await?;
-    linked(&scene.bob, &scene.world.endpoint(0)).await?;
+    scene.world.linked("bob", &scene.bob, &scene.world.endpoint(0)).await?;
     let link = scene.bob.create_link().await?;
     assert_eq!(scene.ann.resolve(&link).await?.trust, Trust::Verified);
     assert_eq!(scene.ann.verified_account(scene.bob.user())?.unwrap().devices().len(), 2);

@@ -7,6 +7,4 @@ mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
-mod proxy;
-#[cfg(test)]
 mod world;

@@ -6,6 +6,8 @@
 //! leaves the state alone; the caller applies it when everything else has succeeded.
 
 mod receiving;
+#[cfg(test)]
+pub(crate) mod specimens;
 mod step;
 mod stored;
 

@@ -9,3 +9,5 @@ mod chain;
 mod recovery_kit;
 #[cfg(test)]
 mod safety_number;
+#[cfg(test)]
+mod toys;

@@ -1,13 +1,16 @@
 //! What other nodes say, and what ends streams.
 
+use std::sync::Arc;
+
 use plasma_kit::Failure;
 use plasma_kit::bus::BusEvent;
 use plasma_kit::events::{self, Event, Subject};
+use plasma_proto::messaging::v1::{Resume, ResumeReason, receive_response};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::connection::Origin;
+use super::connection::{Connection, Origin};
 use super::parcel::{self, DeviceKey, Notice, Parcel};
 use super::stream;
 use super::waiters::Answer;
@@ -81,7 +84,8 @@ fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: 
     }
 }
 
-/// Ends the streams of what is revoked, and looks again where a device may have been removed.
+/// Ends the streams of what is revoked, looks again where a device may have been removed, and has
+/// the streams of an account with news opened again.
 pub(super) async fn end_revoked(
     delivery: Delivery,
     received: broadcast::Receiver<Event>,
@@ -93,6 +97,10 @@ pub(super) async fn end_revoked(
             Event::Revoked { tenant, subject } => (tenant, subject),
             Event::AccountChanged(tenant, user) => {
                 hub.of(tenant, Some(user)).iter().for_each(|connection| connection.suspect());
+                return;
+            }
+            Event::AccountNotice(tenant, user) => {
+                hub.of(tenant, Some(user)).into_iter().for_each(give_notice);
                 return;
             }
             Event::Missed => {
@@ -118,4 +126,13 @@ pub(super) async fn end_revoked(
         }
     })
     .await;
+}
+
+/// Has a device open its stream again: the next hello has the news.
+fn give_notice(connection: Arc<Connection>) {
+    tokio::spawn(async move {
+        let reason = ResumeReason::AccountNotice.into();
+        connection.tell(receive_response::Event::Resume(Resume { reason })).await;
+        connection.end(None);
+    });
 }

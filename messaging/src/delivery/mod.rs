@@ -138,6 +138,11 @@ impl Delivery {
         &self.inner.franking
     }
 
+    /// Whether the node is being stopped: nobody is to wait here any longer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.draining.is_cancelled()
+    }
+
     async fn publish(&self, channel: &str, device: DeviceKey, notice: &Notice) -> Option<usize> {
         let frame: Bytes = parcel::encode(device, notice);
         match self.inner.bus.publish(channel, frame).await {

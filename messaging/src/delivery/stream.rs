@@ -10,7 +10,8 @@ use plasma_kit::actor::DeviceActor;
 use plasma_kit::status::ErrorReason;
 use plasma_kit::{Failure, StoreError};
 use plasma_proto::messaging::v1::{
-    Heartbeat, Hello, QueueEmpty, ReceiveResponse, Resume, ResumeReason, receive_response::Event,
+    AccountReset, Heartbeat, Hello, QueueEmpty, ReceiveResponse, Resume, ResumeReason,
+    receive_response::Event,
 };
 use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
@@ -20,7 +21,8 @@ use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGH
 use super::parcel::{DeviceKey, Notice};
 use super::waiters::Answer;
 use super::{Delivery, device_channel, node_channel};
-use crate::store::envelopes;
+use crate::service;
+use crate::store::{account_resets, envelopes};
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
 /// Greatest age of a stream, less up to a tenth so that streams do not end together.
@@ -79,11 +81,6 @@ impl Delivery {
         node.checkpoints.pass(Point::Numbered).await;
         let (connection, events) = Connection::new(device, number, node.franking.clone());
         let connection = Arc::new(connection);
-        let hello = Hello {
-            heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
-            pending_reset: None,
-        };
-        connection.tell(Event::Hello(hello)).await;
         // First the bus, then the store: whoever stores from now on finds a listener.
         if let Err(error) = node.bus.subscribe(&device_channel(key)).await {
             tracing::debug!(%error, "the bus is down; the sweep delivers");
@@ -92,10 +89,38 @@ impl Delivery {
         if let Some(older) = node.hub.put(&connection) {
             older.end(Some(conflicting()));
         }
+        // Whoever removes the device or has news for it from now on finds its stream.
+        let pending_reset = match self.pending_reset(key).await {
+            Ok(pending_reset) => pending_reset,
+            Err(failure) => {
+                node.hub.remove(&connection);
+                self.stop_listening(key).await;
+                return Err(failure);
+            }
+        };
+        let hello = Hello {
+            heartbeat_interval: Some(plasma_kit::convert::duration(HEARTBEAT_INTERVAL)),
+            pending_reset,
+        };
+        // Nothing is offered before: the stream has a backlog until its task has looked.
+        connection.tell(Event::Hello(hello)).await;
         self.publish(&device_channel(key), key, &Notice::Takeover(number)).await;
         node.checkpoints.pass(Point::Registered).await;
         tokio::spawn(self.clone().serve(Arc::clone(&connection)));
         Ok(EnvelopeStream { events, connection, is_over: false })
+    }
+
+    /// The reset of its account that a device must be told of; `UNAUTHENTICATED` where the device
+    /// was removed.
+    pub(crate) async fn pending_reset(
+        &self,
+        device: DeviceKey,
+    ) -> Result<Option<AccountReset>, Failure> {
+        let node = &self.inner;
+        let notice = account_resets::notice(&node.db, device).await?;
+        let reset = notice.ok_or_else(Failure::unauthenticated)?;
+        let reset = reset.filter(|reset| reset.is_pending(node.env.now()));
+        Ok(reset.map(|reset| service::account_reset(&reset)))
     }
 
     /// Feeds one stream until it ends.

@@ -2,6 +2,9 @@
 //! with the sweep off, so that the hints alone must close the race; and with the hints lost, so
 //! that the sweep alone must.
 
+mod franked;
+mod revoked;
+
 use std::sync::Arc;
 use std::time::Duration;
 

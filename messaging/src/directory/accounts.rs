@@ -7,13 +7,27 @@ use plasma_proto::messaging::v1 as pb;
 use crate::domain::Refusal;
 use crate::store;
 
-/// Loads a user's account. Certificates are read after the manifests, so that every device that a
-/// manifest names has one.
+/// How often an answer that a reset of the account overtook begins again.
+const ATTEMPTS: usize = 3;
+
+/// Loads a user's account, all of it under one root key.
 pub(super) async fn state(
     db: &TenantDb,
     user: UserId,
     after_epoch: u64,
 ) -> Result<pb::AccountState, Failure> {
+    for _ in 0..ATTEMPTS {
+        let state = read(db, user, after_epoch).await?;
+        let account = store::accounts::find(db, user).await?.ok_or(Refusal::UserNotFound)?;
+        if account.root_public_key == *state.root_public_key {
+            return Ok(state);
+        }
+    }
+    Err(Failure::conflict())
+}
+
+/// Certificates are read after the manifests, so that every device that a manifest names has one.
+async fn read(db: &TenantDb, user: UserId, after_epoch: u64) -> Result<pb::AccountState, Failure> {
     let account = store::accounts::find(db, user).await?.ok_or(Refusal::UserNotFound)?;
     // The one in force always belongs to the answer, whatever the viewer claims to know.
     let from = after_epoch.min(account.epoch);

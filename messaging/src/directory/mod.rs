@@ -91,7 +91,7 @@ impl Directory {
                 self.inner.chats.invalidate_all();
                 self.inner.device_sets.invalidate_all();
             }
-            Event::Revoked { .. } | Event::TenantChanged(_) => {}
+            Event::Revoked { .. } | Event::TenantChanged(_) | Event::AccountNotice(..) => {}
         }
     }
 

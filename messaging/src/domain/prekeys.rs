@@ -55,23 +55,22 @@ pub struct FirstPrekeys {
     pub last_resort: Prekey,
 }
 
-/// Checks the keys that come with a new device. `now` is in unix seconds.
+/// Checks the keys that come with a new device, in the message field `within`. `now` is in unix
+/// seconds.
 pub fn read_first(
+    within: &str,
     signed: &[u8],
     last_resort: &[u8],
     certificate: &DeviceCertificate,
     now: u64,
 ) -> Result<FirstPrekeys, Refusal> {
-    let signed =
-        Prekey::read("prekeys.signed_prekey", PrekeyRole::SignedEc, signed, certificate, now)?;
-    let last_resort = Prekey::read(
-        "prekeys.last_resort_kem_prekey",
-        PrekeyRole::LastResortKem,
-        last_resort,
-        certificate,
-        now,
-    )?;
-    Ok(FirstPrekeys { signed, last_resort })
+    let read = |field: &str, role, bytes| {
+        Prekey::read(&format!("{within}.{field}"), role, bytes, certificate, now)
+    };
+    Ok(FirstPrekeys {
+        signed: read("signed_prekey", PrekeyRole::SignedEc, signed)?,
+        last_resort: read("last_resort_kem_prekey", PrekeyRole::LastResortKem, last_resort)?,
+    })
 }
 
 /// Checks keys that a device publishes under the field that names their role, in order. `now` is

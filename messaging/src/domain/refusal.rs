@@ -1,8 +1,10 @@
 //! Why this context says no.
 
-use plasma_identity::{ChainError, PrekeyError};
+use plasma_identity::{ChainError, PrekeyError, RecoveryKitError};
 
+use super::account_reset::NotDue;
 use super::identity_cause::IdentityCause;
+use super::linking::LinkingCause;
 
 /// A refusal that the caller can do something about.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +17,7 @@ pub enum Refusal {
         /// What it must hold.
         rule: &'static str,
     },
-    /// A certificate, manifest or prekey breaks a rule.
+    /// A certificate, manifest, prekey or recovery kit breaks a rule.
     #[error("the identity is refused: {}", .0.name())]
     Identity(IdentityCause),
     /// The user has devices; a platform's token alone adds none.
@@ -39,6 +41,18 @@ pub enum Refusal {
     /// There is no such device.
     #[error("device not found")]
     DeviceNotFound,
+    /// The user keeps no recovery kit.
+    #[error("recovery kit not found")]
+    RecoveryKitNotFound,
+    /// No reset of the account is due.
+    #[error("no reset of the account is due: {0}")]
+    ResetNotDue(NotDue),
+    /// There is no such linking of the caller's user.
+    #[error("linking not found")]
+    LinkingNotFound,
+    /// The linking does not take this.
+    #[error("the linking does not take this: {}", .0.name())]
+    LinkingNotOpen(LinkingCause),
     /// There is no such link.
     #[error("link not found")]
     LinkNotFound,
@@ -80,8 +94,26 @@ impl From<PrekeyError> for Refusal {
     }
 }
 
+impl From<RecoveryKitError> for Refusal {
+    fn from(error: RecoveryKitError) -> Self {
+        Self::Identity(IdentityCause::RecoveryKit(error))
+    }
+}
+
 impl From<IdentityCause> for Refusal {
     fn from(cause: IdentityCause) -> Self {
         Self::Identity(cause)
+    }
+}
+
+impl From<NotDue> for Refusal {
+    fn from(not_due: NotDue) -> Self {
+        Self::ResetNotDue(not_due)
+    }
+}
+
+impl From<LinkingCause> for Refusal {
+    fn from(cause: LinkingCause) -> Self {
+        Self::LinkingNotOpen(cause)
     }
 }

@@ -5,6 +5,7 @@ mod devices;
 mod envelopes;
 mod links;
 mod prekeys;
+mod recovery;
 mod reports;
 
 use sea_orm_migration::prelude::*;
@@ -17,6 +18,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(links::Links),
         Box::new(chats::Chats),
         Box::new(envelopes::Envelopes),
+        Box::new(recovery::Recovery),
         Box::new(reports::Reports),
     ]
 }

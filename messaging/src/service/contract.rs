@@ -1,13 +1,13 @@
 //! Conversions between the contract's messages of this context and ours.
 
-use plasma_identity::{DeviceAddress, DeviceCertificate, Manifest, RootPublicKey};
+use plasma_identity::{DeviceAddress, DeviceCertificate, Manifest, RecoveryKit, RootPublicKey};
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::convert;
 use plasma_kit::ids::{DeviceId, TenantId, UserId};
 use plasma_kit::{Failure, StoreError, Timestamp};
 use plasma_proto::messaging::v1 as pb;
 
-use crate::domain::{ChatState, Member, Refusal, Report, UserKey};
+use crate::domain::{AccountReset, ChatState, Member, Refusal, Report, UserKey};
 
 /// Reads a user that the contract's rules have checked and require.
 pub(super) fn user(value: Option<&pb::UserAddress>) -> UserKey {
@@ -72,13 +72,22 @@ pub(super) fn unix_seconds(moment: Timestamp) -> u64 {
     u64::try_from(moment.seconds()).unwrap_or_default()
 }
 
-/// Decodes a certificate that a caller sent.
-pub(super) fn certificate(bytes: &[u8]) -> Result<DeviceCertificate, Refusal> {
+/// Writes a reset that was asked for.
+pub(crate) fn account_reset(reset: &AccountReset) -> pb::AccountReset {
+    pb::AccountReset {
+        request_time: Some(convert::timestamp(reset.requested_at)),
+        effective_time: Some(convert::timestamp(reset.effective_at)),
+        expire_time: Some(convert::timestamp(reset.expires_at)),
+    }
+}
+
+/// Decodes a certificate that a caller sent in `field`.
+pub(super) fn certificate(field: &str, bytes: &[u8]) -> Result<DeviceCertificate, Refusal> {
     DeviceCertificate::from_bytes(bytes)
         .ok()
         // The nil id stands for no device.
         .filter(|certificate| !certificate.address().device.is_nil())
-        .ok_or_else(|| undecodable("certificate", "must be a device certificate"))
+        .ok_or_else(|| undecodable(field, "must be a device certificate"))
 }
 
 /// Decodes a manifest that a caller sent.
@@ -90,6 +99,12 @@ pub(super) fn manifest(bytes: &[u8]) -> Result<Manifest, Refusal> {
 pub(super) fn root_public_key(bytes: &[u8]) -> Result<RootPublicKey, Refusal> {
     RootPublicKey::from_bytes(bytes)
         .map_err(|_| undecodable("root_public_key", "must be an uncompressed point on P-256"))
+}
+
+/// Decodes a recovery kit that a caller sent.
+pub(super) fn recovery_kit(bytes: &[u8]) -> Result<RecoveryKit, Refusal> {
+    RecoveryKit::from_bytes(bytes)
+        .map_err(|_| undecodable("recovery_kit", "must be a recovery kit"))
 }
 
 fn undecodable(field: &str, rule: &'static str) -> Refusal {

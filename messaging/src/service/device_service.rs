@@ -5,7 +5,11 @@ use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::device_service_server;
 use tonic::{Request, Response, Status};
 
-use super::{add_device, get_account, register_first_device};
+use super::{
+    add_device, cancel_account_reset, get_account, get_recovery_kit, register_first_device,
+    renew_manifest, request_account_reset, reset_account, revoke_device, set_recovery_kit,
+    start_generation,
+};
 use crate::Messaging;
 
 /// Keeps a user's signed list of devices.
@@ -46,64 +50,82 @@ impl device_service_server::DeviceService for DeviceService {
         &self,
         request: Request<pb::GetAccountRequest>,
     ) -> Result<Response<pb::GetAccountResponse>, Status> {
-        let device = actor::device(&request)?;
-        let answer = get_account::handle(&self.messaging, device, request.into_inner()).await?;
+        let caller = actor::of(&request)?;
+        let answer = get_account::handle(&self.messaging, caller, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 
     async fn revoke_device(
         &self,
-        _request: Request<pb::RevokeDeviceRequest>,
+        request: Request<pb::RevokeDeviceRequest>,
     ) -> Result<Response<pb::RevokeDeviceResponse>, Status> {
-        Err(Status::unimplemented("RevokeDevice"))
+        let device = actor::device(&request)?;
+        let answer = revoke_device::handle(&self.messaging, device, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn renew_manifest(
         &self,
-        _request: Request<pb::RenewManifestRequest>,
+        request: Request<pb::RenewManifestRequest>,
     ) -> Result<Response<pb::RenewManifestResponse>, Status> {
-        Err(Status::unimplemented("RenewManifest"))
+        let device = actor::device(&request)?;
+        let answer = renew_manifest::handle(&self.messaging, device, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn start_generation(
         &self,
-        _request: Request<pb::StartGenerationRequest>,
+        request: Request<pb::StartGenerationRequest>,
     ) -> Result<Response<pb::StartGenerationResponse>, Status> {
-        Err(Status::unimplemented("StartGeneration"))
+        let caller = actor::of(&request)?;
+        let answer =
+            start_generation::handle(&self.messaging, caller, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn set_recovery_kit(
         &self,
-        _request: Request<pb::SetRecoveryKitRequest>,
+        request: Request<pb::SetRecoveryKitRequest>,
     ) -> Result<Response<pb::SetRecoveryKitResponse>, Status> {
-        Err(Status::unimplemented("SetRecoveryKit"))
+        let device = actor::device(&request)?;
+        let answer =
+            set_recovery_kit::handle(&self.messaging, device, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 
     async fn get_recovery_kit(
         &self,
-        _request: Request<pb::GetRecoveryKitRequest>,
+        request: Request<pb::GetRecoveryKitRequest>,
     ) -> Result<Response<pb::GetRecoveryKitResponse>, Status> {
-        Err(Status::unimplemented("GetRecoveryKit"))
+        let caller = actor::of(&request)?;
+        let answer = get_recovery_kit::handle(&self.messaging, caller).await?;
+        Ok(Response::new(answer))
     }
 
     async fn request_account_reset(
         &self,
-        _request: Request<pb::RequestAccountResetRequest>,
+        request: Request<pb::RequestAccountResetRequest>,
     ) -> Result<Response<pb::RequestAccountResetResponse>, Status> {
-        Err(Status::unimplemented("RequestAccountReset"))
+        let user = actor::enrollment(&request)?;
+        let answer = request_account_reset::handle(&self.messaging, user).await?;
+        Ok(Response::new(answer))
     }
 
     async fn cancel_account_reset(
         &self,
-        _request: Request<pb::CancelAccountResetRequest>,
+        request: Request<pb::CancelAccountResetRequest>,
     ) -> Result<Response<pb::CancelAccountResetResponse>, Status> {
-        Err(Status::unimplemented("CancelAccountReset"))
+        let device = actor::device(&request)?;
+        let answer = cancel_account_reset::handle(&self.messaging, device).await?;
+        Ok(Response::new(answer))
     }
 
     async fn reset_account(
         &self,
-        _request: Request<pb::ResetAccountRequest>,
+        request: Request<pb::ResetAccountRequest>,
     ) -> Result<Response<pb::ResetAccountResponse>, Status> {
-        Err(Status::unimplemented("ResetAccount"))
+        let user = actor::enrollment(&request)?;
+        let answer = reset_account::handle(&self.messaging, user, request.into_inner()).await?;
+        Ok(Response::new(answer))
     }
 }

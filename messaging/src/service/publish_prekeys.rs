@@ -71,7 +71,9 @@ async fn save(
     keys: &Published,
     now: Timestamp,
 ) -> Result<pb::PublishPrekeysResponse, Failure> {
-    store::devices::lock(tx, device.device).await?;
+    if !store::devices::lock(tx, device.device).await? {
+        return Err(Refusal::DeviceNotFound.into());
+    }
     store::prekeys::forget_taken(tx, device.device, now).await?;
     for key in &keys.lasting {
         store::prekeys::replace(tx, device.device, key).await?;

@@ -18,5 +18,7 @@ pub(super) async fn handle(
     let wait = request.wait.as_ref().map_or(Duration::ZERO, convert::span);
     let key = (device.tenant, device.device);
     let (envelopes, has_more) = messaging.delivery.pull(key, size, wait).await?;
-    Ok(pb::PullResponse { envelopes, has_more, pending_reset: None })
+    // After the wait: a device that was removed meanwhile is told so.
+    let pending_reset = messaging.delivery.pending_reset(key).await?;
+    Ok(pb::PullResponse { envelopes, has_more, pending_reset })
 }

@@ -1,10 +1,10 @@
 //! How the contract words a refusal: the one place.
 
-use plasma_kit::Failure;
 use plasma_kit::status::ErrorReason;
+use plasma_kit::{Failure, convert};
 use tonic::Code;
 
-use crate::domain::Refusal;
+use crate::domain::{NotDue, Refusal};
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
@@ -23,6 +23,12 @@ impl From<Refusal> for Failure {
             Refusal::LinkLimit => Self::limit_reached("active_links", text),
             Refusal::UserNotFound => Self::not_found("user"),
             Refusal::DeviceNotFound => Self::not_found("device"),
+            Refusal::RecoveryKitNotFound => Self::not_found("recovery kit"),
+            Refusal::ResetNotDue(not_due) => reset_not_due(not_due, text),
+            Refusal::LinkingNotFound => Self::not_found("linking"),
+            Refusal::LinkingNotOpen(cause) => {
+                Self::precondition(ErrorReason::LinkingNotOpen, text).with("cause", cause.name())
+            }
             Refusal::LinkNotFound => Self::not_found("link"),
             Refusal::ChatNotFound => Self::not_found("chat"),
             Refusal::ReportNotFound => Self::not_found("report"),
@@ -35,5 +41,16 @@ impl From<Refusal> for Failure {
             Refusal::ChatClosed => Self::precondition(ErrorReason::ChatClosed, text),
             Refusal::AccessRequired => Self::precondition(ErrorReason::AccessRequired, text),
         }
+    }
+}
+
+fn reset_not_due(not_due: NotDue, text: String) -> Failure {
+    let failure =
+        Failure::precondition(ErrorReason::ResetNotDue, text).with("cause", not_due.name());
+    match not_due {
+        NotDue::Pending(effective_at) => {
+            failure.with("effective_time", convert::timestamp(effective_at).to_string())
+        }
+        NotDue::NotRequested | NotDue::Expired => failure,
     }
 }

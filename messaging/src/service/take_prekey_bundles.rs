@@ -33,7 +33,13 @@ pub(super) async fn handle(
         limit.take((asker.device, *device))?;
     }
     let tx = messaging.db.tenant(scope.claim()).begin().await?;
-    let bundles = take(&tx, &devices, messaging.env.now()).await?;
+    let bundles = match take(&tx, &devices, messaging.env.now()).await {
+        Ok(bundles) => bundles,
+        Err(failure) => {
+            tx.rollback().await?;
+            return Err(failure);
+        }
+    };
     tx.commit().await?;
     Ok(pb::TakePrekeyBundlesResponse { bundles })
 }
@@ -51,15 +57,16 @@ async fn authorize(
     scope.ok_or_else(|| Refusal::UserNotFound.into())
 }
 
-/// Takes a bundle for each device, in the order asked for.
+/// Takes a bundle for each device, in the order asked for. The device set may be a second old: a
+/// device that is gone by now has no keys, and whatever was taken for the others goes back.
 async fn take(
     tx: &TenantTx,
     devices: &[DeviceId],
     now: Timestamp,
-) -> Result<Vec<pb::PrekeyBundle>, StoreError> {
+) -> Result<Vec<pb::PrekeyBundle>, Failure> {
     let mut bundles = Vec::with_capacity(devices.len());
     for device in devices {
-        bundles.push(take_one(tx, *device, now).await?);
+        bundles.push(take_one(tx, *device, now).await?.ok_or(Refusal::DeviceNotFound)?);
     }
     Ok(bundles)
 }
@@ -68,17 +75,20 @@ async fn take_one(
     tx: &TenantTx,
     device: DeviceId,
     now: Timestamp,
-) -> Result<pb::PrekeyBundle, StoreError> {
+) -> Result<Option<pb::PrekeyBundle>, StoreError> {
+    let lasting = |role| store::prekeys::lasting(tx, device, role);
     let one_time = store::prekeys::take(tx, device, PrekeyRole::OneTimeEc, now).await?;
     let kem = match store::prekeys::take(tx, device, PrekeyRole::OneTimeKem, now).await? {
-        Some(key) => key,
-        None => store::prekeys::lasting(tx, device, PrekeyRole::LastResortKem).await?,
+        Some(key) => Some(key),
+        None => lasting(PrekeyRole::LastResortKem).await?,
     };
-    let signed = store::prekeys::lasting(tx, device, PrekeyRole::SignedEc).await?;
-    Ok(pb::PrekeyBundle {
+    let Some((kem, signed)) = kem.zip(lasting(PrekeyRole::SignedEc).await?) else {
+        return Ok(None);
+    };
+    Ok(Some(pb::PrekeyBundle {
         device_id: device.to_string(),
         signed_prekey: signed.into(),
         kem_prekey: kem.into(),
         one_time_prekey: one_time.unwrap_or_default().into(),
-    })
+    }))
 }

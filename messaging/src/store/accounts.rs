@@ -1,6 +1,7 @@
 //! Accounts and the chain of their manifests.
 
 use plasma_identity::Manifest;
+use plasma_kit::db::expect_rows;
 use plasma_kit::ids::{DeviceId, UserId};
 use plasma_kit::{Scope, StoreError, TenantTx, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
@@ -93,6 +94,32 @@ pub(crate) async fn replace_manifest(
     Ok(true)
 }
 
+/// Begins an account anew in place of the one before, whose manifests go. The account is locked.
+pub(crate) async fn begin_anew(
+    tx: &TenantTx,
+    user: UserId,
+    founding: &Founding,
+) -> Result<(), StoreError> {
+    let of_user = || [tx.tenant().0.into(), user.0.into()];
+    let sql = "DELETE FROM manifests WHERE tenant_id = $1 AND user_id = $2";
+    tx.conn().execute_raw(statement(tx, sql, of_user())).await?;
+    let manifest = founding.manifest();
+    let said = manifest.statement();
+    let sql = "UPDATE accounts SET root_public_key = $1, generation = $2, epoch = $3, \
+               manifest_hash = $4 WHERE tenant_id = $5 AND user_id = $6";
+    let values = [
+        founding.root().to_bytes().to_vec().into(),
+        i64::from(said.generation).into(),
+        number(said.epoch)?.into(),
+        manifest.hash().0.to_vec().into(),
+        tx.tenant().0.into(),
+        user.0.into(),
+    ];
+    let result = tx.conn().execute_raw(statement(tx, sql, values)).await?;
+    expect_rows("begin an account anew", 1, result.rows_affected())?;
+    insert_manifest(tx, user, manifest).await
+}
+
 async fn insert_manifest(
     tx: &TenantTx,
     user: UserId,
@@ -125,13 +152,14 @@ pub(crate) async fn manifests_from(
     rows.iter().map(|row| Ok(row.try_get("", "manifest")?)).collect()
 }
 
-/// The manifest of a generation and epoch.
+/// The manifest of a generation and epoch; `None` where the account never had it, or has begun
+/// anew.
 pub(crate) async fn manifest(
     scope: &impl Scope,
     user: UserId,
     generation: u32,
     epoch: u64,
-) -> Result<Vec<u8>, StoreError> {
+) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT manifest FROM manifests WHERE tenant_id = $1 AND user_id = $2 \
                AND generation = $3 AND epoch = $4";
     let values = [
@@ -141,7 +169,7 @@ pub(crate) async fn manifest(
         number(epoch)?.into(),
     ];
     let row = scope.conn().query_one_raw(statement(scope, sql, values)).await?;
-    Ok(row.ok_or_else(|| wrong("an account without its manifest"))?.try_get("", "manifest")?)
+    Ok(row.map(|row| row.try_get("", "manifest")).transpose()?)
 }
 
 /// The devices of the manifest in force, read in one statement.

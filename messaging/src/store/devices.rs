@@ -11,6 +11,12 @@ use super::{moment, statement};
 /// The state of a device that the manifest in force lists.
 pub(crate) const ACTIVE: i16 = 1;
 
+/// The state of a device that a former manifest lists: viewers of the chain need its certificate.
+pub(super) const REMOVED: i16 = 2;
+/// The state of a device of an account that has begun anew since: only its id is kept, so that it
+/// is never used again.
+pub(super) const FORGOTTEN: i16 = 3;
+
 /// A device of the manifest in force.
 #[derive(Debug, Clone)]
 pub(crate) struct Device {
@@ -47,14 +53,14 @@ pub(crate) async fn find(
     .transpose()
 }
 
-/// Certificates of every device that a manifest of the user ever named, oldest first.
+/// Certificates of every device that a manifest of the account ever named, oldest first.
 pub(crate) async fn certificates(
     scope: &impl Scope,
     user: UserId,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let sql = "SELECT certificate FROM devices WHERE tenant_id = $1 AND user_id = $2 \
-               ORDER BY created_at, device_id";
-    let values = [scope.tenant().0.into(), user.0.into()];
+               AND state <> $3 ORDER BY created_at, device_id";
+    let values = [scope.tenant().0.into(), user.0.into(), FORGOTTEN.into()];
     let rows = scope.conn().query_all_raw(statement(scope, sql, values)).await?;
     rows.iter().map(|row| Ok(row.try_get("", "certificate")?)).collect()
 }
@@ -98,14 +104,15 @@ pub(crate) async fn end_tokens(
     expect_rows("end a device's tokens", 1, result.rows_affected())
 }
 
-/// Makes parallel changes of one device's prekeys wait for each other until the transaction ends.
-pub(crate) async fn lock(tx: &TenantTx, device: DeviceId) -> Result<(), StoreError> {
+/// Makes parallel changes of one device wait for each other until the transaction ends; `false`
+/// where the device is not active.
+pub(crate) async fn lock(tx: &TenantTx, device: DeviceId) -> Result<bool, StoreError> {
     // SQLite has one writer at a time anyway.
-    if tx.backend() == DbBackend::Postgres {
-        let sql = "SELECT device_id FROM devices WHERE tenant_id = $1 AND device_id = $2 \
-                   FOR NO KEY UPDATE";
-        let values = [tx.tenant().0.into(), device.0.into()];
-        tx.conn().query_one_raw(statement(tx, sql, values)).await?;
-    }
-    Ok(())
+    let lock = if tx.backend() == DbBackend::Postgres { " FOR NO KEY UPDATE" } else { "" };
+    let sql = format!(
+        "SELECT device_id FROM devices WHERE tenant_id = $1 AND device_id = $2 \
+         AND state = $3{lock}"
+    );
+    let values = [tx.tenant().0.into(), device.0.into(), ACTIVE.into()];
+    Ok(tx.conn().query_one_raw(statement(tx, &sql, values)).await?.is_some())
 }

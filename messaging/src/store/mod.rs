@@ -1,11 +1,15 @@
 //! What this context keeps, as functions over a tenant's handle.
 
+pub(crate) mod account_resets;
 pub(crate) mod accounts;
 pub(crate) mod chats;
 pub(crate) mod devices;
 pub(crate) mod envelopes;
+pub(crate) mod linkings;
 pub(crate) mod links;
 pub(crate) mod prekeys;
+pub(crate) mod recovery_kits;
+pub(crate) mod removal;
 pub(crate) mod reports;
 
 use plasma_kit::paging::Cursor;

@@ -103,17 +103,16 @@ pub(crate) async fn count_left(
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// The device's signed or last-resort key.
+/// The device's signed or last-resort key; `None` where the device was removed a moment ago.
 pub(crate) async fn lasting(
     scope: &impl Scope,
     device: DeviceId,
     role: PrekeyRole,
-) -> Result<Vec<u8>, StoreError> {
+) -> Result<Option<Vec<u8>>, StoreError> {
     let sql = "SELECT prekey FROM prekeys WHERE tenant_id = $1 AND device_id = $2 AND role = $3";
     let values = [scope.tenant().0.into(), device.0.into(), role_number(role).into()];
     let row = scope.conn().query_one_raw(statement(scope, sql, values)).await?;
-    let row = row.ok_or_else(|| StoreError::Inconsistent("a device without prekeys".to_owned()))?;
-    Ok(row.try_get("", "prekey")?)
+    Ok(row.map(|row| row.try_get("", "prekey")).transpose()?)
 }
 
 /// Takes the oldest one-time key of a role; `None` where none is left. No two callers get one key.

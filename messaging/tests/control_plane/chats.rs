@@ -16,7 +16,7 @@ use crate::on_both_databases;
 use crate::person::{Person, tenant};
 use crate::world::{World, by, eventually, reason};
 
-async fn open(
+pub async fn open(
     world: &World,
     person: &Person,
     link_token: &str,
@@ -41,7 +41,12 @@ async fn list(world: &World, person: &Person) -> Vec<pb::Chat> {
     world.chats().list_chats(by(person.actor(), request)).await.unwrap().into_inner().chats
 }
 
-async fn block(world: &World, person: &Person, chat: &str, key: &str) -> Result<pb::Chat, Status> {
+pub async fn block(
+    world: &World,
+    person: &Person,
+    chat: &str,
+    key: &str,
+) -> Result<pb::Chat, Status> {
     let request = pb::BlockChatRequest { request_id: key.to_owned(), chat_id: chat.to_owned() };
     let answer = world.chats().block_chat(by(person.actor(), request)).await?;
     Ok(answer.into_inner().chat.unwrap())
@@ -58,14 +63,19 @@ async fn unblock(
     Ok(answer.into_inner().chat.unwrap())
 }
 
-async fn close(world: &World, person: &Person, chat: &str, key: &str) -> Result<pb::Chat, Status> {
+pub async fn close(
+    world: &World,
+    person: &Person,
+    chat: &str,
+    key: &str,
+) -> Result<pb::Chat, Status> {
     let request = pb::CloseChatRequest { request_id: key.to_owned(), chat_id: chat.to_owned() };
     let answer = world.chats().close_chat(by(person.actor(), request)).await?;
     Ok(answer.into_inner().chat.unwrap())
 }
 
 /// Two users of one platform, and a link of each.
-async fn pair(world: &World) -> (Person, Person, String, String) {
+pub async fn pair(world: &World) -> (Person, Person, String, String) {
     let ann = Person::registered(world, tenant(world)).await;
     let bob = Person::registered(world, ann.user.0).await;
     let of_ann = token(&create(world, &ann, "link-of-ann").await.unwrap());

@@ -13,7 +13,7 @@ use crate::person::{Key, Person, addition, tenant};
 use crate::world::{World, by, enrolling, metadata, reason};
 
 /// Verifies an account as a first-time viewer who knows the fingerprint.
-fn verify(world: &World, person: &Person, account: &pb::AccountState) -> usize {
+pub fn verify(world: &World, person: &Person, account: &pb::AccountState) -> usize {
     let root = RootPublicKey::from_bytes(&account.root_public_key).unwrap();
     let manifests: Vec<Manifest> =
         account.manifests.iter().map(|bytes| Manifest::from_bytes(bytes).unwrap()).collect();
@@ -31,7 +31,7 @@ fn verify(world: &World, person: &Person, account: &pb::AccountState) -> usize {
         .len()
 }
 
-async fn account(world: &World, viewer: &Person, user: pb::UserAddress) -> pb::AccountState {
+pub async fn account(world: &World, viewer: &Person, user: pb::UserAddress) -> pb::AccountState {
     let request = pb::GetAccountRequest { user: Some(user), after_epoch: 0 };
     let answer = world.devices().get_account(by(viewer.actor(), request)).await.unwrap();
     answer.into_inner().account.unwrap()

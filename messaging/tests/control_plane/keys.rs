@@ -13,7 +13,7 @@ use crate::on_both_databases;
 use crate::person::{Device, Person, some_device_of, tenant};
 use crate::world::{World, by, metadata, reason};
 
-fn one_time(
+pub fn one_time(
     world: &World,
     device: &Device,
     role: PrekeyRole,
@@ -22,7 +22,7 @@ fn one_time(
     ids.map(|id| device.prekey(&world.env, role, id)).collect()
 }
 
-async fn publish(
+pub async fn publish(
     world: &World,
     device: &Device,
     request: pb::PublishPrekeysRequest,
@@ -31,7 +31,7 @@ async fn publish(
     Ok((answer.one_time_prekey_count, answer.one_time_kem_prekey_count))
 }
 
-async fn take(
+pub async fn take(
     world: &World,
     asker: DeviceActor,
     person: &Person,

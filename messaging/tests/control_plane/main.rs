@@ -1,4 +1,4 @@
-//! Sessions, devices, prekeys, links and chats through real gRPC, on both databases.
+//! Sessions, devices, prekeys, links, chats, messages and reports through real gRPC, on both databases.
 //!
 //! PostgreSQL takes part where `PLASMA_TEST_POSTGRES` holds the base URL of a server, such as
 //! `postgres://plasma@127.0.0.1:5433`; each test makes a database of its own there.
@@ -8,13 +8,27 @@ mod chats;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod generations;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod linking;
+#[cfg(test)]
 mod links;
+#[cfg(test)]
+mod messages;
 #[cfg(test)]
 mod person;
 #[cfg(test)]
 mod ports;
+#[cfg(test)]
+mod recovery_kits;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod resets;
+#[cfg(test)]
+mod revocation;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

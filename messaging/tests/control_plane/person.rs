@@ -4,10 +4,10 @@ use bytes::Bytes;
 use p256::ecdsa::SigningKey;
 use p256::ecdsa::signature::Signer as _;
 use plasma_identity::{
-    AgreementPublicKey, Capabilities, CertificateRequest, CertificateTerms, DeviceAddress,
-    DeviceCertificate, DeviceStatement, Issuer, Manifest, ManifestHash, ManifestStatement,
-    PrekeyRole, PrekeyStatement, RootPublicKey, Signature, SignedPrekey, Signer, SigningPublicKey,
-    UserAddress,
+    AgreementPublicKey, Capabilities, CertificateHash, CertificateRequest, CertificateTerms,
+    DeviceAddress, DeviceCertificate, DeviceStatement, Issuer, Manifest, ManifestHash,
+    ManifestStatement, PrekeyRole, PrekeyStatement, RecoveryKit, RecoveryKitHeader, RootPublicKey,
+    Signature, SignedPrekey, Signer, SigningPublicKey, UserAddress,
 };
 use plasma_kit::Env;
 use plasma_kit::actor::DeviceActor;
@@ -198,13 +198,50 @@ impl Person {
         Device::certify(&world.env, self.user, self.root_public_key(), may_approve, issuer)
     }
 
+    /// A new device that the root certifies.
+    pub fn certify_by_root(&self, world: &World) -> Device {
+        let issuer = (Issuer::Root, &self.root);
+        Device::certify(&world.env, self.user, self.root_public_key(), true, issuer)
+    }
+
     /// The manifest that lists `added` as well, signed by `signer`.
     pub fn successor(&self, world: &World, added: &[&Device], signer: (Issuer, &Key)) -> Manifest {
         let said = self.manifest.statement();
         let mut certificates = said.certificates.clone();
         certificates.extend(added.iter().map(|device| device.certificate.hash()));
+        self.next(world, 0, certificates, signer)
+    }
+
+    /// The manifest that lists everybody but `gone`, signed by `signer`.
+    pub fn without(&self, world: &World, gone: &[&Device], signer: (Issuer, &Key)) -> Manifest {
+        let gone: Vec<_> = gone.iter().map(|device| device.certificate.hash()).collect();
+        let mut certificates = self.manifest.statement().certificates.clone();
+        certificates.retain(|hash| !gone.contains(hash));
+        self.next(world, 0, certificates, signer)
+    }
+
+    /// The first manifest of the next generation, with these devices.
+    pub fn generation(
+        &self,
+        world: &World,
+        devices: &[&Device],
+        signer: (Issuer, &Key),
+    ) -> Manifest {
+        let certificates = devices.iter().map(|device| device.certificate.hash()).collect();
+        self.next(world, 1, certificates, signer)
+    }
+
+    fn next(
+        &self,
+        world: &World,
+        generations: u32,
+        mut certificates: Vec<CertificateHash>,
+        signer: (Issuer, &Key),
+    ) -> Manifest {
+        let said = self.manifest.statement();
         certificates.sort_unstable();
         let statement = ManifestStatement {
+            generation: said.generation + generations,
             epoch: said.epoch + 1,
             previous: self.manifest.hash(),
             issued: now(&world.env),
@@ -214,6 +251,21 @@ impl Person {
             ..said.clone()
         };
         Manifest::sign(statement, signer.1).unwrap()
+    }
+
+    /// The root as a signer.
+    pub fn by_root(&self) -> (Issuer, &Key) {
+        (Issuer::Root, &self.root)
+    }
+
+    /// A recovery kit of this account, as far as the service can see, signed by `signer`.
+    pub fn kit(&self, world: &World, signer: &Key) -> RecoveryKit {
+        let header = RecoveryKitHeader {
+            user: self.address(),
+            account: self.root_public_key().fingerprint(self.address()),
+            salt: world.env.random(),
+        };
+        RecoveryKit::sign(header, world.env.random(), signer)
     }
 
     /// The first device as a signer.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -36,6 +37,7 @@ impl FakeTenants {
 
 fn usual() -> Terms {
     Terms {
+        account_reset_delay: Duration::from_hours(7 * 24),
         display_name: "Fans".to_owned(),
         link_base_url: String::new(),
         allow_other_platforms: false,

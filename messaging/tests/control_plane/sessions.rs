@@ -25,7 +25,7 @@ async fn challenge(world: &World, device: &Device) -> bytes::Bytes {
     world.sessions().create_challenge(request).await.unwrap().into_inner().challenge
 }
 
-async fn sign_in(world: &World, device: &Device) -> Result<String, Status> {
+pub async fn sign_in(world: &World, device: &Device) -> Result<String, Status> {
     let challenge = challenge(world, device).await;
     let signature = device.key.sign(&session_challenge(&device.address(), &challenge));
     let request = pb::CreateSessionRequest {

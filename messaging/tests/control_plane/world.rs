@@ -3,26 +3,33 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plasma_kit::actor::{Actor, DeviceActor, EnrollmentActor};
+use plasma_kit::actor::{Actor, DeviceActor, EnrollmentActor, KeyActor};
 use plasma_kit::bus::LocalBus;
 use plasma_kit::db::{DbConfig, TenantClaim};
 use plasma_kit::events::Events;
-use plasma_kit::ids::{DeviceId, Id, TenantId, UserId};
+use plasma_kit::ids::{ApiKeyId, DeviceId, Id, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
 use plasma_messaging::service::{
-    ChatService, DeviceService, KeyService, LinkService, SessionService,
+    ChatService, DeviceLinkingService, DeviceService, KeyService, LinkService, MessageService,
+    ReportService, SessionService,
 };
 use plasma_messaging::{Messaging, Parts};
 use plasma_proto::error_info::{ErrorReason, reason_of};
 use plasma_proto::messaging::v1::chat_service_client::ChatServiceClient;
 use plasma_proto::messaging::v1::chat_service_server::ChatServiceServer;
+use plasma_proto::messaging::v1::device_linking_service_client::DeviceLinkingServiceClient;
+use plasma_proto::messaging::v1::device_linking_service_server::DeviceLinkingServiceServer;
 use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;
 use plasma_proto::messaging::v1::device_service_server::DeviceServiceServer;
 use plasma_proto::messaging::v1::key_service_client::KeyServiceClient;
 use plasma_proto::messaging::v1::key_service_server::KeyServiceServer;
 use plasma_proto::messaging::v1::link_service_client::LinkServiceClient;
 use plasma_proto::messaging::v1::link_service_server::LinkServiceServer;
+use plasma_proto::messaging::v1::message_service_client::MessageServiceClient;
+use plasma_proto::messaging::v1::message_service_server::MessageServiceServer;
+use plasma_proto::messaging::v1::report_service_client::ReportServiceClient;
+use plasma_proto::messaging::v1::report_service_server::ReportServiceServer;
 use plasma_proto::messaging::v1::session_service_client::SessionServiceClient;
 use plasma_proto::messaging::v1::session_service_server::SessionServiceServer;
 use sea_orm::{ConnectionTrait, Database, Statement, Value};
@@ -114,6 +121,14 @@ impl World {
         DeviceServiceClient::new(self.channel.clone())
     }
 
+    pub fn linkings(&self) -> DeviceLinkingServiceClient<Channel> {
+        DeviceLinkingServiceClient::new(self.channel.clone())
+    }
+
+    pub fn messages(&self) -> MessageServiceClient<Channel> {
+        MessageServiceClient::new(self.channel.clone())
+    }
+
     pub fn keys(&self) -> KeyServiceClient<Channel> {
         KeyServiceClient::new(self.channel.clone())
     }
@@ -126,11 +141,20 @@ impl World {
         ChatServiceClient::new(self.channel.clone())
     }
 
+    pub fn reports(&self) -> ReportServiceClient<Channel> {
+        ReportServiceClient::new(self.channel.clone())
+    }
+
     /// Counts the rows that a query of one number gives.
     pub async fn count(&self, sql: &str, values: Vec<Value>) -> i64 {
         let statement = Statement::from_sql_and_values(self.db.backend(), sql, values);
         let row = self.db.system().conn().query_one_raw(statement).await.unwrap().unwrap();
         row.try_get_by_index(0).unwrap()
+    }
+
+    /// Lets time pass.
+    pub fn wait(&self, duration: Duration) {
+        self.env.follow(self.env.now().plus(duration));
     }
 
     /// Runs a statement in a transaction of the tenant.
@@ -157,6 +181,14 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
             DeviceService::new(messaging.clone()),
             identify,
         ))
+        .add_service(DeviceLinkingServiceServer::with_interceptor(
+            DeviceLinkingService::new(messaging.clone()),
+            identify,
+        ))
+        .add_service(MessageServiceServer::with_interceptor(
+            MessageService::new(messaging.clone()),
+            identify,
+        ))
         .add_service(KeyServiceServer::with_interceptor(
             KeyService::new(messaging.clone()),
             identify,
@@ -165,7 +197,18 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
             LinkService::new(messaging.clone()),
             identify,
         ))
-        .add_service(ChatServiceServer::with_interceptor(ChatService::new(messaging), identify));
+        .add_service(ChatServiceServer::with_interceptor(
+            ChatService::new(messaging.clone()),
+            identify,
+        ))
+        .add_service(MessageServiceServer::with_interceptor(
+            MessageService::new(messaging.clone()),
+            identify,
+        ))
+        .add_service(ReportServiceServer::with_interceptor(
+            ReportService::new(messaging),
+            identify,
+        ));
     tokio::spawn(server.serve_with_incoming_shutdown(TcpIncoming::from(listener), async move {
         stop.cancelled().await;
     }));
@@ -179,6 +222,12 @@ fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
     let words: Vec<&str> =
         text.as_deref().map(|text| text.split(' ').collect()).unwrap_or_default();
     let actor = match words.as_slice() {
+        ["key", tenant] => Actor::Key(KeyActor {
+            tenant: TenantId::parse(tenant).unwrap(),
+            key: ApiKeyId::from_uuid(uuid::Uuid::from_u128(1)),
+            admin: true,
+            backend: true,
+        }),
         [tenant, user] => Actor::Enrollment(EnrollmentActor {
             tenant: TenantId::parse(tenant).unwrap(),
             user: UserId::parse(user).unwrap(),
@@ -198,6 +247,11 @@ fn identify(mut request: Request<()>) -> Result<Request<()>, Status> {
 pub fn by<T>(device: DeviceActor, message: T) -> Request<T> {
     let DeviceActor { tenant, user, device } = device;
     with_actor(&format!("{tenant} {user} {device}"), message)
+}
+
+/// A request of a tenant's key.
+pub fn keyed<T>(tenant: TenantId, message: T) -> Request<T> {
+    with_actor(&format!("key {tenant}"), message)
 }
 
 /// A request of a user with an enrollment token.

@@ -1,5 +1,7 @@
 //! A partner platform and what it allows.
 
+use std::time::Duration;
+
 use plasma_kit::Timestamp;
 use plasma_kit::ids::TenantId;
 
@@ -33,6 +35,9 @@ impl AccessMode {
     }
 }
 
+/// How long a reset of an account can be cancelled where the tenant does not say.
+pub const ACCOUNT_RESET_DELAY: Duration = Duration::from_hours(7 * 24);
+
 /// What a tenant allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -40,6 +45,8 @@ pub struct Policy {
     pub access_mode: AccessMode,
     /// Whether users of other platforms may chat with the tenant's users.
     pub allow_other_platforms: bool,
+    /// How long the devices of a user have to cancel a reset of its account.
+    pub account_reset_delay: Duration,
 }
 
 /// Whether a tenant may be used.

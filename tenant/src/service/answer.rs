@@ -1,13 +1,16 @@
 //! What this context knows, in the words of the contract.
 
-use plasma_kit::convert::timestamp;
+use std::time::Duration;
+
+use plasma_kit::convert::{duration, span, timestamp};
 use plasma_proto::tenant::v1 as pb;
 
 use crate::domain::api_key::{ApiKey, Scopes};
 use crate::domain::examination::Check;
 use crate::domain::identity_provider::IdentityProvider;
-use crate::domain::tenant::{AccessMode, Policy, Tenant, TenantState};
+use crate::domain::tenant::{ACCOUNT_RESET_DELAY, AccessMode, Policy, Tenant, TenantState};
 use crate::domain::user::{User, UserState};
+use crate::error::Error;
 
 pub fn tenant(tenant: &Tenant) -> pb::Tenant {
     let state = match tenant.state {
@@ -25,7 +28,7 @@ pub fn tenant(tenant: &Tenant) -> pb::Tenant {
         policy: Some(pb::TenantPolicy {
             access_mode: access_mode.into(),
             allow_other_platforms: tenant.policy.allow_other_platforms,
-            account_reset_delay: None,
+            account_reset_delay: Some(duration(tenant.policy.account_reset_delay)),
         }),
         operator_share_basis_points: tenant.operator_share_basis_points,
         state: state.into(),
@@ -33,14 +36,30 @@ pub fn tenant(tenant: &Tenant) -> pb::Tenant {
     }
 }
 
-/// Reads a policy; `None` where it names no access mode, which the contract's rules refuse.
-pub fn policy(policy: pb::TenantPolicy) -> Option<Policy> {
+/// Reads a policy. The delay of resets is at least what the operator demands.
+pub fn policy(
+    policy: Option<pb::TenantPolicy>,
+    account_reset_delay_min: Duration,
+) -> Result<Policy, Error> {
+    let missing = || Error::invalid("policy", "must be set");
+    let policy = policy.ok_or_else(missing)?;
     let access_mode = match policy.access_mode() {
-        pb::AccessMode::Unspecified => return None,
+        // The contract's rules refuse it.
+        pb::AccessMode::Unspecified => return Err(missing()),
         pb::AccessMode::Free => AccessMode::Free,
         pb::AccessMode::Paid => AccessMode::Paid,
     };
-    Some(Policy { access_mode, allow_other_platforms: policy.allow_other_platforms })
+    let account_reset_delay = match policy.account_reset_delay.as_ref().map(span) {
+        None => ACCOUNT_RESET_DELAY.max(account_reset_delay_min),
+        Some(delay) if delay >= account_reset_delay_min => delay,
+        Some(_) => {
+            let least = account_reset_delay_min.as_secs();
+            let rule = format!("must be at least {least} seconds, which the operator demands");
+            return Err(Error::invalid("policy.account_reset_delay", rule));
+        }
+    };
+    let allow_other_platforms = policy.allow_other_platforms;
+    Ok(Policy { access_mode, allow_other_platforms, account_reset_delay })
 }
 
 pub fn api_key(key: &ApiKey) -> pb::ApiKey {

@@ -35,14 +35,13 @@ pub async fn handle(
 }
 
 fn parse(tenants: &Tenants, request: &CreateTenantRequest) -> Result<Tenant, Error> {
-    let policy = request.policy.and_then(answer::policy);
     Ok(Tenant {
         id: TenantId(tenants.env.uuid()),
         display_name: name::parse(&request.display_name)
             .ok_or_else(|| Error::invalid("display_name", name::RULE))?,
         link_base_url: LinkBaseUrl::parse(&request.link_base_url)
             .map_err(|error| Error::invalid("link_base_url", error.to_string()))?,
-        policy: policy.ok_or_else(|| Error::invalid("policy", "must be set"))?,
+        policy: answer::policy(request.policy, tenants.account_reset_delay_min)?,
         operator_share_basis_points: request.operator_share_basis_points,
         state: TenantState::Active,
         create_time: tenants.env.now(),

@@ -22,7 +22,7 @@ pub async fn handle(
     let actor = actor::of(&request)?;
     let request = request.into_inner();
     let tenant = TenantId::checked(&request.tenant_id);
-    let change = parse(&request).map_err(refuse)?;
+    let change = parse(tenants, &request).map_err(refuse)?;
 
     let db = tenants.administered(&actor, tenant)?;
     let key = Key::new(actor.caller(), "UpdateTenant", &request.request_id, &request);
@@ -38,7 +38,7 @@ pub async fn handle(
     Ok(Response::new(response))
 }
 
-fn parse(request: &UpdateTenantRequest) -> Result<TenantChange, Error> {
+fn parse(tenants: &Tenants, request: &UpdateTenantRequest) -> Result<TenantChange, Error> {
     let mut change = TenantChange::default();
     for path in request.update_mask.iter().flat_map(|mask| &mask.paths) {
         match path.as_str() {
@@ -53,9 +53,8 @@ fn parse(request: &UpdateTenantRequest) -> Result<TenantChange, Error> {
                 change.link_base_url = Some(url);
             }
             "policy" => {
-                let policy = request.policy.and_then(answer::policy);
-                change.policy =
-                    Some(policy.ok_or_else(|| Error::invalid("policy", "must be set"))?);
+                let least = tenants.account_reset_delay_min;
+                change.policy = Some(answer::policy(request.policy, least)?);
             }
             _ => {
                 let rule = "must name display_name, link_base_url or policy";

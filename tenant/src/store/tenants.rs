@@ -1,7 +1,9 @@
 //! The table `tenants`.
 
+use std::time::Duration;
+
 use plasma_kit::db::{Scope, StoreError, SystemDb, TenantTx, expect_rows};
-use plasma_kit::env::Timestamp;
+use plasma_kit::env::{Timestamp, micros};
 use plasma_kit::ids::TenantId;
 use plasma_kit::paging::Cursor;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult};
@@ -12,13 +14,13 @@ use crate::domain::link_base_url::LinkBaseUrl;
 use crate::domain::tenant::{AccessMode, Policy, Tenant, TenantState};
 
 const COLUMNS: &str = "tenant_id, display_name, link_base_url, access_mode, \
-                       allow_other_platforms, operator_share_basis_points, state, created_at";
+                       allow_other_platforms, operator_share_basis_points, state, created_at, \
+                       account_reset_delay_micros";
 
 /// Stores a new tenant. The transaction is the operator's: there was no tenant to hold.
 pub async fn insert(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
-    let sql = "INSERT INTO tenants (tenant_id, display_name, link_base_url, access_mode, \
-               allow_other_platforms, operator_share_basis_points, state, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let sql =
+        format!("INSERT INTO tenants ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     let values = [
         tenant.id.0.into(),
         tenant.display_name.as_str().into(),
@@ -28,8 +30,9 @@ pub async fn insert(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
         share_to_row(tenant.operator_share_basis_points)?.into(),
         tenant.state.to_row().into(),
         tenant.create_time.0.into(),
+        micros(tenant.policy.account_reset_delay).into(),
     ];
-    let result = tx.conn().execute_raw(statement(tx.backend(), sql, values)).await?;
+    let result = tx.conn().execute_raw(statement(tx.backend(), &sql, values)).await?;
     expect_rows("insert a tenant", 1, result.rows_affected())
 }
 
@@ -51,7 +54,8 @@ pub async fn lock(tx: &TenantTx) -> Result<Option<Tenant>, StoreError> {
 /// Stores what of a tenant can change.
 pub async fn save(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
     let sql = "UPDATE tenants SET display_name = $2, link_base_url = $3, access_mode = $4, \
-               allow_other_platforms = $5, state = $6 WHERE tenant_id = $1";
+               allow_other_platforms = $5, state = $6, account_reset_delay_micros = $7 \
+               WHERE tenant_id = $1";
     let values = [
         tx.tenant().0.into(),
         tenant.display_name.as_str().into(),
@@ -59,6 +63,7 @@ pub async fn save(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
         tenant.policy.access_mode.to_row().into(),
         tenant.policy.allow_other_platforms.into(),
         tenant.state.to_row().into(),
+        micros(tenant.policy.account_reset_delay).into(),
     ];
     let result = tx.conn().execute_raw(statement(tx.backend(), sql, values)).await?;
     expect_rows("save a tenant", 1, result.rows_affected())
@@ -91,6 +96,7 @@ fn read(row: &QueryResult) -> Result<Tenant, StoreError> {
     let link_base_url: String = row.try_get("", "link_base_url")?;
     let access_mode = row.try_get("", "access_mode")?;
     let state = row.try_get("", "state")?;
+    let delay: i64 = row.try_get("", "account_reset_delay_micros")?;
     let share: i32 = row.try_get("", "operator_share_basis_points")?;
     Ok(Tenant {
         id: TenantId(row.try_get("", "tenant_id")?),
@@ -101,6 +107,9 @@ fn read(row: &QueryResult) -> Result<Tenant, StoreError> {
             access_mode: AccessMode::from_row(access_mode)
                 .ok_or_else(|| unknown("tenants.access_mode", access_mode))?,
             allow_other_platforms: row.try_get("", "allow_other_platforms")?,
+            account_reset_delay: u64::try_from(delay)
+                .map(Duration::from_micros)
+                .map_err(|_| StoreError::Inconsistent(format!("a delay of {delay}")))?,
         },
         operator_share_basis_points: u32::try_from(share)
             .map_err(|_| StoreError::Inconsistent(format!("a share of {share}")))?,

@@ -14,7 +14,7 @@ pub(super) enum Answers {
     Same(Code, ErrorReason),
     /// Both with the same success: the field names nothing that anyone else has.
     SameSuccess,
-    /// Both with a success of the same length that is random: a challenge.
+    /// Both with a success of the same length that is different each time: a challenge, a report.
     AsLong,
     /// The holder of the value has a right to know: a link's token is the secret that the link
     /// is. An absent one is `NOT_FOUND`.
@@ -27,16 +27,22 @@ pub(super) fn answers(path: &str, place: &Place) -> Answers {
     let field = place.path();
     match (method, field.as_str()) {
         // The sender's own name for a message; it is looked up nowhere.
-        ("Send" | "SendControl", "message_id")
+        ("Send" | "SendOwn" | "SendControl", "message_id")
         // Unknown ids are no error, and an envelope is acknowledged by its device alone.
         | ("Acknowledge", _)
         // Explains the default where the recipient is none of the tenant's users.
         | ("ExplainPrice", "recipient_user_id") => Answers::SameSuccess,
         // An outcome of the response: the envelopes are not those of the current devices. It
         // repeats the id that the caller named.
-        ("Send", field) if field.ends_with("device_id") => Answers::SameSuccess,
+        ("Send" | "SendOwn", field) if field.ends_with("device_id") => Answers::SameSuccess,
         // The answer is the same for a device that does not exist, and different each time.
-        ("CreateChallenge", _) => Answers::AsLong,
+        ("CreateChallenge", _)
+        // The service's id of one delivery, which its mark does not cover and nobody looks up.
+        | ("CreateReport", "messages[0].envelope.envelope_id") => Answers::AsLong,
+        // What the reporter discloses is not what the service delivered to it.
+        ("CreateReport", field) if field.starts_with("messages") => {
+            Answers::Same(Code::InvalidArgument, ErrorReason::InvalidField)
+        }
         ("CreateSession", _) => Answers::Same(Code::Unauthenticated, ErrorReason::Unauthenticated),
         ("ExchangeToken", "tenant_id") => {
             Answers::Same(Code::Unauthenticated, ErrorReason::PlatformTokenInvalid)

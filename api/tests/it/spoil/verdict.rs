@@ -24,6 +24,7 @@ pub(super) fn of_text(place: &Place) -> Expect {
         | "CreateIdentityProviderRequest.audience"
         | "CreditWalletRequest.reference"
         | "DebitWalletRequest.reference"
+        | "CreateReportRequest.comment"
         // What is wrong with a token is the answer.
         | "ValidateTokenRequest.token" => Expect::Accepted,
         "ExchangeTokenRequest.platform_token" => {
@@ -62,6 +63,22 @@ pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
             let is_key = call.credential.as_ref().is_some_and(|text| text.starts_with("sk_"));
             if is_key { Expect::Field(place.path()) } else { Expect::Accepted }
         }
+        // Without a chat the envelope is for another device of the calling user.
+        "SendControlRequest.chat_id" => {
+            let chat = call.message.get_field_by_name("chat_id").unwrap();
+            if chat.as_str() == Some("") {
+                Expect::Accepted
+            } else {
+                Expect::Refused(Code::NotFound, ErrorReason::NotFound)
+            }
+        }
+        // What the service's mark on a delivered envelope covers, and the mark.
+        "Envelope.chat_id"
+        | "Envelope.message_id"
+        | "Envelope.sender"
+        | "Envelope.accept_time"
+        | "Envelope.franking_tag" => Expect::Field(place.path()),
+        "Envelope.ciphertext" => Expect::Field(place.sibling_path("franking_tag")),
         // The mask names the field.
         "UpdateTenantRequest.display_name" | "UpdateTenantRequest.policy" => {
             Expect::Field(place.path())
@@ -108,8 +125,20 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
         "DeviceEnvelope.ciphertext" => {
             OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
+        // The mark, or what it covers, is not what the service made.
+        "Envelope.franking_tag" => OfBytes { noise: field(), cut: field(), flipped: field() },
+        "Envelope.ciphertext" => {
+            let tag = || Expect::Field(place.sibling_path("franking_tag"));
+            OfBytes { noise: tag(), cut: tag(), flipped: tag() }
+        }
+        // Opaque to the service: only who reads the report can tell.
+        "DisclosedMessage.disclosure" => {
+            OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
+        }
         // Another device set than the one in force is an outcome of the response.
-        "SendRequest.peer_manifest_hash" | "SendRequest.own_manifest_hash" => {
+        "SendRequest.peer_manifest_hash"
+        | "SendRequest.own_manifest_hash"
+        | "SendOwnRequest.own_manifest_hash" => {
             OfBytes { noise: Expect::Accepted, cut: field(), flipped: Expect::Accepted }
         }
         other => panic!("{other}: say what must come of noise in this field"),
@@ -145,10 +174,11 @@ pub(super) fn of_edge(place: &Place, number: i64) -> Expect {
 /// An item of a list given twice, where the rules do not forbid it.
 pub(super) fn of_repeated(place: &Place, count: usize) -> Expect {
     match short_name(place.field()).as_str() {
-        "SendRequest.peer_envelopes" | "SendRequest.own_envelopes" => {
+        "SendRequest.peer_envelopes" | "SendRequest.own_envelopes" | "SendOwnRequest.envelopes" => {
             Expect::Field(format!("{}[{count}].device_id", place.path()))
         }
-        "AcknowledgeRequest.envelope_ids" => Expect::Accepted,
+        // The same message disclosed twice proves the same twice.
+        "AcknowledgeRequest.envelope_ids" | "CreateReportRequest.messages" => Expect::Accepted,
         other => panic!("{other}: say what must come of an item given twice"),
     }
 }

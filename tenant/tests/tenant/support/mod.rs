@@ -30,6 +30,9 @@ use tonic::{Code, Request, Status};
 
 const ACTOR: &str = "x-test-actor";
 
+/// What the operator of a test demands of the delay of resets.
+pub const ACCOUNT_RESET_DELAY_MIN: Duration = Duration::from_hours(24);
+
 struct Migrator;
 
 impl MigratorTrait for Migrator {
@@ -112,7 +115,13 @@ impl World {
         let db = connect(&self.url).await;
         let db = if self.url.starts_with("sqlite") { self.db.clone() } else { db };
         let events = Events::start(Arc::new(bus), stop.clone()).await;
-        let tenants = Tenants::new(db.clone(), env.clone(), self.secrets.clone(), events.clone());
+        let tenants = Tenants::new(
+            db.clone(),
+            env.clone(),
+            self.secrets.clone(),
+            events.clone(),
+            ACCOUNT_RESET_DELAY_MIN,
+        );
         tenants.watch(stop.clone());
         tokio::spawn(revocation::follow(db.system(), env.clone(), events, stop.clone()));
         let channel = serve(&tenants, stop.clone()).await;
@@ -271,7 +280,12 @@ impl Node {
 }
 
 pub fn policy(mode: pb::AccessMode, allow_other_platforms: bool) -> pb::TenantPolicy {
-    pb::TenantPolicy { access_mode: mode.into(), allow_other_platforms, account_reset_delay: None }
+    let week = prost_types::Duration { seconds: 7 * 24 * 60 * 60, nanos: 0 };
+    pb::TenantPolicy {
+        access_mode: mode.into(),
+        allow_other_platforms,
+        account_reset_delay: Some(week),
+    }
 }
 
 /// Checks a refusal's code and reason.

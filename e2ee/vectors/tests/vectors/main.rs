@@ -1,0 +1,7 @@
+//! The checked-in vectors.
+#![cfg(test)]
+
+#[cfg(test)]
+mod checked_in;
+#[cfg(test)]
+mod replayed;
