@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use plasma_e2ee::{
-    ApproveError, EncryptError, InitiateError, ParticipantError, RecoveryError,
-};
+use plasma_e2ee::{ApproveError, EncryptError, InitiateError, ParticipantError, RecoveryError};
 use plasma_identity::{ChainError, DeviceAddress, Fingerprint, UserAddress};
 use plasma_proto::billing::v1::{PriceChanged, Quote};
 use plasma_proto::error::v1::ErrorReason;
@@ -16,7 +14,7 @@ use tonic_types::{StatusExt, pb};
 use uuid::Uuid;
 
 use crate::device::LinkingFailure;
-use crate::id::ChatId;
+use crate::id::{ChatId, MessageId};
 use crate::qr::TooLongForQr;
 use crate::store::StoreError;
 
@@ -100,6 +98,18 @@ pub enum Error {
     /// The text is longer than a message can be.
     #[error("the text is longer than a message can be")]
     TextTooLong,
+    /// The chat shows no such message.
+    #[error("the chat shows no such message: {0}")]
+    UnknownMessage(MessageId),
+    /// Only the person who wrote a message changes or withdraws it.
+    #[error("only the person who wrote a message can change or withdraw it: {0}")]
+    NotTheAuthor(MessageId),
+    /// What a report about a message needs is not, or no longer, on this device.
+    #[error(
+        "this message cannot be reported from this device: it came here more than thirty days ago, \
+         was withdrawn, or never came here itself ({0})"
+    )]
+    NotReportable(MessageId),
     /// A field of what was to be sent is out of its bounds.
     #[error("this cannot be sent: a part of it is longer or greater than a message allows")]
     InvalidContent,

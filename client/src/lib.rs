@@ -50,12 +50,12 @@ pub use env::Env;
 pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown, Repair, SendReport,
-    StopCause, Undecryptable,
+    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown,
+    Reaction, Repair, SendReport, StopCause, Undecryptable,
 };
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
-pub use plasma_proto::messaging::v1::DeliveryState;
+pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};
 pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};
 pub use store::chats::KnownChat;

@@ -8,6 +8,7 @@ use crate::device::PendingReset;
 use crate::error::Error;
 use crate::id::{ChatId, MessageId};
 use crate::reason::UndecryptableReason;
+use crate::store::chats::KnownChat;
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +19,30 @@ pub enum Direction {
     Outgoing,
 }
 
-/// What became of a message.
+/// What became of a message. That of a message of this user never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageState {
     /// Written here and not accepted by the service yet; sent again by itself.
     Pending,
-    /// Accepted by the service for every device.
-    Sent,
     /// Refused by the service for good.
     Failed,
-    /// Came from another device.
+    /// Accepted by the service for every device.
+    Sent,
+    /// On a device of the peer, as that device says.
+    Delivered,
+    /// Read by the peer, as a device of the peer says.
+    Read,
+    /// Came from the peer.
     Received,
+}
+
+/// One user's reaction to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    /// Whose.
+    pub user: UserAddress,
+    /// The emoji.
+    pub emoji: String,
 }
 
 /// Names one message: the device that wrote it and the id that this device gave it. The message
@@ -52,7 +66,7 @@ pub struct Message {
     pub sender: DeviceAddress,
     /// Its place in the chat.
     pub lamport: u64,
-    /// The text.
+    /// The text; after an edit the new one, after a deletion empty.
     pub text: String,
     /// When the sender's device says it was written, microseconds since 1970.
     pub write_micros: i64,
@@ -62,6 +76,42 @@ pub struct Message {
     pub state: MessageState,
     /// Whether the sending device had been removed from its account when this arrived.
     pub from_removed_device: bool,
+    /// The message that it answers, which need not be known here.
+    pub reply_to: Option<MessageRef>,
+    /// Whether its author has changed the text.
+    pub edited: bool,
+    /// Whether its author has withdrawn it.
+    pub deleted: bool,
+    /// Whether this user has read it, on whichever device; for what the peer wrote.
+    pub read: bool,
+    /// Reactions, one for each user at most.
+    pub reactions: Vec<Reaction>,
+    /// Seconds after which it disappears, counted from sending or from reading; 0 for never.
+    pub disappear_after_seconds: u32,
+    /// When it disappears, microseconds since 1970; `None` for never and while nothing counts.
+    pub disappear_micros: Option<i64>,
+}
+
+impl Message {
+    /// Names the message.
+    pub fn reference(&self) -> MessageRef {
+        MessageRef { sender: self.sender, id: self.id }
+    }
+}
+
+/// A chat in the list of chats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatOverview {
+    /// The chat.
+    pub chat: KnownChat,
+    /// The message in its last place.
+    pub last: Option<Message>,
+    /// Messages of the peer that this user has not read on any device.
+    pub unread: u64,
+    /// Until when the chat is silent, microseconds since 1970.
+    pub mute_until_micros: Option<i64>,
+    /// The disappearing timer, in seconds; 0 where there is none.
+    pub disappear_after_seconds: u32,
 }
 
 /// What the service did with a message.
@@ -141,6 +191,88 @@ pub enum Event {
     Connected,
     /// A new message; a repeated one is never announced.
     Message(Message),
+    /// A message shows another text.
+    Edited {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageRef,
+        /// The text now.
+        text: String,
+    },
+    /// A message was withdrawn by its author.
+    Deleted {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageRef,
+    },
+    /// A user has reacted to a message, or taken the reaction back.
+    Reacted {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageRef,
+        /// Who.
+        user: UserAddress,
+        /// The emoji; `None` where it was taken back.
+        emoji: Option<String>,
+    },
+    /// A message of this user has come further: delivered or read.
+    StateChanged {
+        /// The chat.
+        chat: ChatId,
+        /// The message.
+        message: MessageRef,
+        /// How far.
+        state: MessageState,
+    },
+    /// This user has read messages on another device.
+    ReadElsewhere {
+        /// The chat.
+        chat: ChatId,
+        /// The messages.
+        messages: Vec<MessageRef>,
+        /// How many are unread now.
+        unread: u64,
+    },
+    /// The other user is writing, or no longer.
+    Typing {
+        /// The chat.
+        chat: ChatId,
+        /// Who.
+        user: UserAddress,
+        /// Whether the user is writing; ends by itself after six seconds.
+        active: bool,
+    },
+    /// From now on messages of the chat disappear, or no longer do.
+    DisappearingTimer {
+        /// The chat.
+        chat: ChatId,
+        /// Who has set it.
+        user: UserAddress,
+        /// Seconds; 0 where it is switched off.
+        seconds: u32,
+    },
+    /// Messages have disappeared.
+    Expired {
+        /// The chat.
+        chat: ChatId,
+        /// The messages.
+        messages: Vec<MessageRef>,
+    },
+    /// A chat was silenced on another device of this user, or is heard again.
+    Muted {
+        /// The chat.
+        chat: ChatId,
+        /// Until when, microseconds since 1970; `None` where it is heard again.
+        until_micros: Option<i64>,
+    },
+    /// Whether peers are told what was read has changed on another device of this user.
+    ReadReceipts {
+        /// Whether they are told.
+        on: bool,
+    },
     /// An envelope that is not shown; recorded and acknowledged.
     Undecryptable(Undecryptable),
     /// What an envelope announced as not shown was about is here now.

@@ -21,11 +21,16 @@ pub(crate) const CHAT: ChatId = ChatId(Uuid::from_u128(0xc4a7));
 
 /// A registered device of a user, in a store of its own.
 pub(crate) fn device(user: u128, store: Store) -> Device {
+    device_of(user, Env::system().random_id(), store)
+}
+
+/// A registered device of an id of the test's choice.
+pub(crate) fn device_of(user: u128, device: Uuid, store: Store) -> Device {
     let env = Env::system();
     let user = UserAddress { tenant: Uuid::from_u128(1), user: Uuid::from_u128(user) };
     let now = env.now_seconds();
     let root = RootKey::generate(&mut env.rng());
-    let keys = plasma_e2ee::DeviceKeys::generate(user.device(env.random_id()), &mut env.rng());
+    let keys = plasma_e2ee::DeviceKeys::generate(user.device(device), &mut env.rng());
     let request = keys.certificate_request(root.fingerprint(user), Capabilities::V1);
     let certificate = root.certify(&request, now).unwrap();
     let manifest = root.start_generation(user, &[certificate], None, now).unwrap();

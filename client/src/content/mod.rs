@@ -4,19 +4,31 @@
 //! gives the same end whatever arrives first, so that all devices of a user show the same. Does
 //! **not** own encryption, sending or the tables (`store`).
 
+mod context;
+mod deletion;
+mod edit;
+mod reaction;
 mod read;
+mod receipt;
+mod setup;
+#[cfg(test)]
+mod tests;
 mod text;
+mod timer;
 
 use plasma_identity::DeviceAddress;
 use rusqlite::Transaction;
-use uuid::Uuid;
 
-pub(crate) use read::read;
+pub(crate) use context::Context;
+pub(crate) use read::{
+    RECEIPT_MESSAGES_MAX, read, read_account_settings, read_chat_settings, read_timer,
+};
 
 use crate::id::{ChatId, MessageId};
 use crate::message::{Event, MessageRef};
-use crate::store::StoreError;
-use crate::store::chats::KnownChat;
+use crate::store::device_names::NamedDevice;
+use crate::store::settings::{AccountSetup, ChatSetup};
+use crate::store::{StoreError, chats};
 
 /// A content that is within all bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +46,7 @@ pub(crate) struct Opened {
 /// What a content is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
-    Text { text: String, reply_to: Option<MessageRef>, disappear_after_seconds: u32 },
+    Text(Text),
     Receipt { kind: ReceiptKind, messages: Vec<MessageRef> },
     Typing { active: bool },
     Reaction { message: MessageRef, emoji: String },
@@ -42,9 +54,17 @@ pub(crate) enum Body {
     Deletion { message: MessageRef },
     DisappearingTimer { seconds: u32 },
     Forward { sender: DeviceAddress, content: Box<Opened> },
-    DeviceName { device: Uuid, name: String, set_micros: i64 },
-    ChatSettings { mute_until_micros: Option<i64>, set_micros: i64 },
-    AccountSettings { send_read_receipts: bool, set_micros: i64 },
+    DeviceName(NamedDevice),
+    ChatSettings(ChatSetup),
+    AccountSettings(AccountSetup),
+}
+
+/// A text, what it answers, and for how long it stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) reply_to: Option<MessageRef>,
+    pub(crate) disappear_after_seconds: u32,
 }
 
 /// What a receipt says.
@@ -58,17 +78,17 @@ impl Body {
     /// Tells whether one that is offered again must be recognised by its id: a text is known by its
     /// message, and a typing notice leaves no trace.
     pub(crate) fn is_noted(&self) -> bool {
-        !matches!(self, Self::Text { .. } | Self::Typing { .. })
+        !matches!(self, Self::Text(_) | Self::Typing { .. })
     }
 
     /// Tells whether only a user's own devices may send it to each other.
     pub(crate) fn is_for_own_devices(&self) -> bool {
         match self {
             Self::Forward { .. }
-            | Self::DeviceName { .. }
-            | Self::ChatSettings { .. }
-            | Self::AccountSettings { .. } => true,
-            Self::Text { .. }
+            | Self::DeviceName(_)
+            | Self::ChatSettings(_)
+            | Self::AccountSettings(_) => true,
+            Self::Text(_)
             | Self::Receipt { .. }
             | Self::Typing { .. }
             | Self::Reaction { .. }
@@ -79,41 +99,42 @@ impl Body {
     }
 }
 
-/// Under what a content is applied.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Context {
-    /// This device.
-    pub(crate) own: DeviceAddress,
-    /// The device that wrote the content: authenticated, or vouched for by an own device.
-    pub(crate) sender: DeviceAddress,
-    /// Whether that device had been removed from its account when the content arrived.
-    pub(crate) sender_removed: bool,
-    /// The chat that the content names, which the sender is in.
-    pub(crate) chat: Option<KnownChat>,
-    /// Now, microseconds since 1970.
-    pub(crate) now_micros: i64,
-}
-
-impl Context {
-    /// Tells whether a device of this user wrote the content.
-    pub(crate) fn is_from_own_user(&self) -> bool {
-        self.sender.user_address() == self.own.user_address()
-    }
-
-    /// Tells whether this device itself wrote the content, just now.
-    pub(crate) fn is_from_this_device(&self) -> bool {
-        self.sender == self.own
-    }
-}
-
 /// Applies a content, received or about to be sent, and tells what it has changed.
 pub(crate) fn apply(
     tx: &Transaction<'_>,
-    context: &Context,
+    context: &Context<'_>,
     opened: &Opened,
 ) -> Result<Vec<Event>, StoreError> {
+    let Some(chat) = context.chat else {
+        return match &opened.body {
+            Body::AccountSettings(setup) => setup::apply_account(tx, *setup),
+            Body::DeviceName(named) => setup::apply_name(tx, named),
+            _ => Ok(Vec::new()),
+        };
+    };
+    if opened.lamport > 0 {
+        chats::observe_lamport(tx, chat.id, opened.lamport)?;
+    }
     match &opened.body {
-        Body::Text { .. } => text::apply(tx, context, opened),
-        _ => Ok(Vec::new()),
+        Body::Text(text) => text::apply(tx, context, chat, opened, text),
+        Body::Receipt { kind, messages } => {
+            receipt::apply(tx, context, chat, opened, *kind, messages)
+        }
+        Body::Typing { active } => {
+            let user = context.sender.user_address();
+            let active = *active;
+            // Another own device's writing is nobody's news.
+            let told = !context.is_from_own_user();
+            Ok(told.then_some(Event::Typing { chat: chat.id, user, active }).into_iter().collect())
+        }
+        Body::Reaction { message, emoji } => {
+            reaction::apply(tx, context, chat, opened, *message, emoji)
+        }
+        Body::Edit { message, text } => edit::apply(tx, context, chat, opened, *message, text),
+        Body::Deletion { message } => deletion::apply(tx, context, chat, *message),
+        Body::DisappearingTimer { seconds } => timer::apply(tx, context, chat, opened, *seconds),
+        Body::ChatSettings(setup) => setup::apply_chat(tx, chat, *setup),
+        // A forward is taken apart before; the others are about no chat.
+        Body::Forward { .. } | Body::DeviceName(_) | Body::AccountSettings(_) => Ok(Vec::new()),
     }
 }

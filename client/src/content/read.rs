@@ -8,11 +8,13 @@ use prost::Message as _;
 use prost_types::Timestamp;
 use uuid::Uuid;
 
-use super::{Body, Opened, ReceiptKind};
+use super::{Body, Opened, ReceiptKind, Text};
 use crate::id::{ChatId, MessageId};
 use crate::message::MessageRef;
 use crate::store::chats::LAMPORT_MAX;
+use crate::store::device_names::{self, NamedDevice};
 use crate::store::read_device;
+use crate::store::settings::{AccountSetup, ChatSetup, TimerSet};
 use crate::wire;
 
 /// Messages that one receipt names at most.
@@ -21,8 +23,6 @@ pub(crate) const RECEIPT_MESSAGES_MAX: usize = 100;
 pub(crate) const EMOJI_BYTES_MAX: usize = 64;
 /// The longest time after which a message disappears: a year.
 pub(crate) const DISAPPEAR_SECONDS_MAX: u32 = 31_536_000;
-/// Bytes of a device's name at most.
-const DEVICE_NAME_BYTES_MAX: usize = 64;
 /// The last second of the year 9999.
 const SECONDS_MAX: i64 = 253_402_300_799;
 
@@ -50,15 +50,15 @@ fn is_in_place(opened: &Opened) -> bool {
     let ordered = (1..=LAMPORT_MAX).contains(&opened.lamport);
     let unordered = opened.lamport == 0;
     match &opened.body {
-        Body::Text { .. }
+        Body::Text(_)
         | Body::Reaction { .. }
         | Body::Edit { .. }
         | Body::Deletion { .. }
         | Body::DisappearingTimer { .. } => opened.chat.is_some() && ordered,
-        Body::Receipt { .. } | Body::Typing { .. } | Body::ChatSettings { .. } => {
+        Body::Receipt { .. } | Body::Typing { .. } | Body::ChatSettings(_) => {
             opened.chat.is_some() && unordered
         }
-        Body::Forward { .. } | Body::DeviceName { .. } | Body::AccountSettings { .. } => {
+        Body::Forward { .. } | Body::DeviceName(_) | Body::AccountSettings(_) => {
             opened.chat.is_none() && unordered
         }
     }
@@ -66,14 +66,14 @@ fn is_in_place(opened: &Opened) -> bool {
 
 fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
     Some(match body {
-        PbBody::Text(text) => Body::Text {
+        PbBody::Text(text) => Body::Text(Text {
             text: text.body,
             reply_to: match &text.reply_to {
                 Some(message) => Some(read_ref(message)?),
                 None => None,
             },
             disappear_after_seconds: read_disappear(text.disappear_after_seconds)?,
-        },
+        }),
         PbBody::Receipt(receipt) => read_receipt(&receipt)?,
         PbBody::Typing(typing) => Body::Typing { active: typing.active },
         PbBody::Reaction(reaction) => Body::Reaction {
@@ -94,19 +94,15 @@ fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
             content: Box::new(read_nested(&forward.content, false)?),
         },
         PbBody::Forward(_) => return None,
-        PbBody::DeviceName(name) => Body::DeviceName {
+        PbBody::DeviceName(name) => Body::DeviceName(NamedDevice {
             device: read_uuid(&name.device_id)?,
-            name: at_most(name.name, DEVICE_NAME_BYTES_MAX).filter(|name| !name.is_empty())?,
             set_micros: read_moment(name.set_time)??,
-        },
-        PbBody::ChatSettings(settings) => Body::ChatSettings {
-            mute_until_micros: read_moment(settings.mute_until)?,
-            set_micros: read_moment(settings.set_time)??,
-        },
-        PbBody::AccountSettings(settings) => Body::AccountSettings {
-            send_read_receipts: settings.send_read_receipts,
-            set_micros: read_moment(settings.set_time)??,
-        },
+            name: Some(name.name).filter(|name| device_names::is_valid(name))?,
+        }),
+        PbBody::ChatSettings(settings) => Body::ChatSettings(read_chat_settings(settings)?),
+        PbBody::AccountSettings(settings) => {
+            Body::AccountSettings(read_account_settings(settings)?)
+        }
     })
 }
 
@@ -121,6 +117,30 @@ fn read_receipt(receipt: &pb::Receipt) -> Option<Body> {
     }
     let messages = receipt.messages.iter().map(read_ref).collect::<Option<_>>()?;
     Some(Body::Receipt { kind, messages })
+}
+
+/// Reads how a chat is set up; `None` for what breaks a bound.
+pub(crate) fn read_chat_settings(settings: pb::ChatSettings) -> Option<ChatSetup> {
+    Some(ChatSetup {
+        mute_until_micros: read_moment(settings.mute_until)?,
+        set_micros: read_moment(settings.set_time)??,
+    })
+}
+
+/// Reads how the account is set up; `None` for what breaks a bound.
+pub(crate) fn read_account_settings(settings: pb::AccountSettings) -> Option<AccountSetup> {
+    Some(AccountSetup {
+        send_read_receipts: settings.send_read_receipts,
+        set_micros: read_moment(settings.set_time)??,
+    })
+}
+
+/// Reads the timer of a chat as an approver knows it; `None` for what breaks a bound.
+pub(crate) fn read_timer(timer: &pb::KnownTimer) -> Option<TimerSet> {
+    let lamport = timer.lamport;
+    (1..=LAMPORT_MAX).contains(&lamport).then_some(())?;
+    let seconds = read_disappear(timer.seconds)?;
+    Some(TimerSet { seconds, lamport, device: read_address(&timer.sender)? })
 }
 
 fn read_ref(message: &pb::MessageRef) -> Option<MessageRef> {

@@ -1,36 +1,65 @@
-//! A text becomes a message of the history.
+//! A text becomes a message of the history, with what was said about it before it came.
 
 use rusqlite::Transaction;
 
-use super::{Body, Context, Opened};
+use super::{Context, Opened, Text};
 use crate::message::{Direction, Event, Message, MessageState};
-use crate::store::{StoreError, chats, messages};
+use crate::store::annotations::{self, Kind};
+use crate::store::chats::KnownChat;
+use crate::store::{StoreError, evidence, history, messages, receipts};
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
-    context: &Context,
+    context: &Context<'_>,
+    chat: KnownChat,
     opened: &Opened,
+    text: &Text,
 ) -> Result<Vec<Event>, StoreError> {
-    let (Some(chat), Body::Text { text, .. }) = (opened.chat, &opened.body) else {
-        return Ok(Vec::new());
+    let message = message(context, chat, opened, text);
+    let about = message.reference();
+    let deleted = annotations::find(tx, chat.id, about, Kind::Deletion)?.is_some();
+    let kept =
+        if deleted { Message { text: String::new(), reply_to: None, ..message } } else { message };
+    let count_from = match kept.direction {
+        Direction::Outgoing => Some(context.moment(opened.write_micros)),
+        Direction::Incoming => annotations::find(tx, chat.id, about, Kind::Read)?,
     };
-    chats::observe_lamport(tx, chat, opened.lamport)?;
+    if !messages::insert(tx, &kept, count_from, context.now_micros)? {
+        return Ok(Vec::new());
+    }
+    annotations::settle(tx, chat.id, about)?;
+    if kept.direction == Direction::Incoming {
+        receipts::insert(tx, chat.id, about)?;
+        if let (false, Some(proof)) = (deleted, context.proof) {
+            evidence::keep(tx, chat.id, about, false, proof, context.now_micros)?;
+        }
+    }
+    Ok(history::find(tx, chat.id, about)?.map(Event::Message).into_iter().collect())
+}
+
+fn message(context: &Context<'_>, chat: KnownChat, opened: &Opened, text: &Text) -> Message {
     let outgoing = context.is_from_own_user();
-    let message = Message {
-        chat,
+    Message {
+        chat: chat.id,
         id: opened.id,
         sender: context.sender,
         lamport: opened.lamport,
-        text: text.clone(),
+        text: text.text.clone(),
         write_micros: opened.write_micros,
         direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
-        state: if context.is_from_this_device() {
-            MessageState::Pending
-        } else {
-            MessageState::Received
+        state: match (context.is_from_this_device(), outgoing) {
+            (true, _) => MessageState::Pending,
+            // It came here through the service.
+            (false, true) => MessageState::Sent,
+            (false, false) => MessageState::Received,
         },
         from_removed_device: context.sender_removed,
-    };
-    let new = messages::insert(tx, &message, context.now_micros)?;
-    Ok(if new { vec![Event::Message(message)] } else { Vec::new() })
+        reply_to: text.reply_to,
+        edited: false,
+        deleted: false,
+        read: false,
+        reactions: Vec::new(),
+        disappear_after_seconds: text.disappear_after_seconds,
+        disappear_micros: None,
+    }
 }

@@ -9,9 +9,9 @@ use tonic::transport::Channel;
 use super::{Device, Resolved, Trust};
 use crate::error::Error;
 use crate::id::{self, ChatId};
-use crate::message::{Message, NotShown};
+use crate::message::NotShown;
 use crate::store::chats::{self, KnownChat};
-use crate::store::{messages, undecryptable};
+use crate::store::undecryptable;
 use crate::wire;
 
 const CHATS_PAGE: i32 = 200;
@@ -148,11 +148,6 @@ impl Device {
         };
         let request = pb::CloseChatRequest { request_id, chat_id };
         self.call(request, operation).await?.chat.ok_or(Error::Answer("chat"))
-    }
-
-    /// Lists a chat's messages as this device has them, in their order.
-    pub fn history(&self, chat: ChatId) -> Result<Vec<Message>, Error> {
-        Ok(self.inner.store.read(|db| messages::history(db, chat))?)
     }
 
     /// Lists the reasons for which envelopes were not shown, oldest first.

@@ -1,7 +1,7 @@
 //! Writing: a content is applied here and kept for sending in one transaction, before anything leaves.
 
+use plasma_proto::content::v1::Content;
 use plasma_proto::content::v1::content::Body;
-use plasma_proto::content::v1::{Content, Text};
 use prost::Message as _;
 use rusqlite::Transaction;
 
@@ -16,18 +16,8 @@ use crate::store::outbox::{self, Outgoing, Route};
 use crate::wire;
 
 impl Device {
-    /// Sends a text to every device of the peer and every other device of this user.
-    ///
-    /// The message is in the history from now on. When the service is out of reach for longer than
-    /// the endpoint's patience it stays [`Pending`](crate::MessageState::Pending), and is sent
-    /// again, as the same message, by [`Device::flush_outbox`] or as soon as the device listens
-    /// again. A refusal makes it [`Failed`](crate::MessageState::Failed).
-    pub async fn send_text(&self, chat: ChatId, text: &str) -> Result<SendReport, Error> {
-        self.send_content(chat, Body::Text(Text { body: text.to_owned(), ..Text::default() })).await
-    }
-
     /// Applies a content here and sends it to every device of the peer and every other device of
-    /// this user, like [`Device::send_text`].
+    /// this user, like [`Device::send_text`]. Refuses while the peer's identity is a changed one.
     pub(crate) async fn send_content(&self, chat: ChatId, body: Body) -> Result<SendReport, Error> {
         let known = self.known_chat(chat).await?;
         self.sendable_account(known.peer).await?;
@@ -89,6 +79,7 @@ impl Device {
             sender_removed: false,
             chat,
             now_micros: self.inner.env.now_micros(),
+            proof: None,
         };
         content::apply(tx, &context, &opened)?;
         let outgoing = Outgoing { message, route, content };

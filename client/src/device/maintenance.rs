@@ -16,8 +16,10 @@ const INTERVAL: Duration = Duration::from_hours(1);
 
 impl Device {
     /// Follows this user's own account, renews its manifest when less than half of its life is
-    /// left, and deletes sessions with devices that were removed 45 days ago.
+    /// left, and deletes sessions with devices that were removed 45 days ago, and contents whose time
+    /// is over.
     pub(crate) async fn maintain(&self) -> Result<(), Error> {
+        self.forget_old_contents()?;
         self.refresh_account(self.user()).await?;
         let own = self.own_account()?;
         if self.should_renew(&own) {

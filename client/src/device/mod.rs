@@ -3,6 +3,7 @@
 mod accounts;
 mod chats;
 mod compose;
+mod contents;
 mod enrollment;
 mod linking;
 mod links;
@@ -11,11 +12,14 @@ mod manifests;
 mod own_devices;
 mod own_keys;
 mod prekeys;
+mod receipts;
 mod recovery;
 mod register;
+mod report;
 mod reset;
 pub(crate) mod sealing;
 mod send;
+mod settings;
 mod standing;
 mod trust;
 
@@ -29,6 +33,8 @@ use tonic::transport::Channel;
 
 pub(crate) use accounts::{Learned, learn};
 pub use chats::{OpenChat, accept};
+#[cfg(test)]
+pub(crate) use contents::write_ref;
 pub use linking::{Approval, LinkingCheck, LinkingDetails, LinkingFailure, PendingLinking};
 pub use links::Resolved;
 pub use own_devices::OwnDevice;
@@ -73,7 +79,10 @@ impl Device {
         if !own.registered {
             return Err(Error::NotRegistered);
         }
-        Ok(Self::assemble(endpoint.environment(), Connection::new(endpoint)?, store, own.keys))
+        let connection = Connection::new(endpoint)?;
+        let device = Self::assemble(endpoint.environment(), connection, store, own.keys);
+        device.expire_messages()?;
+        Ok(device)
     }
 
     pub(crate) fn assemble(

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use plasma_identity::DeviceCertificate;
+use plasma_proto::content::v1::content::Body;
 use uuid::Uuid;
 
 use super::Device;
@@ -68,14 +69,15 @@ impl Device {
         Ok(())
     }
 
-    /// Renames a device of this user, on all of them. 1 to 64 bytes, nothing that hides text.
+    /// Renames a device of this user, on all of them: 1 to 64 bytes, nothing that hides text. Where
+    /// the service is out of reach the others learn of it later by themselves.
     pub async fn rename_device(&self, id: Uuid, name: &str) -> Result<(), Error> {
         if !device_names::is_valid(name) {
             return Err(Error::InvalidDeviceName);
         }
         let set_micros = self.inner.env.now_micros();
         let named = NamedDevice { device: id, name: name.to_owned(), set_micros };
-        self.inner.store.write(|tx| device_names::set(tx, &named))?;
+        self.send_own(None, Body::DeviceName(named.to_content())).await?;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 
 use super::Device;
+use crate::content::{self, Body};
 use crate::error::Error;
 use crate::id::{self, MessageId};
 use crate::message::MessageRef;
@@ -108,9 +109,14 @@ impl Device {
         if unsealed.keeping == Keeping::Ephemeral {
             return Ok(());
         }
+        let own = MessageRef { sender: self.address(), id: unsealed.message };
         let sent = Sent {
             message: unsealed.message,
-            carries: MessageRef { sender: self.address(), id: unsealed.message },
+            // An edit goes with the message whose text it holds.
+            carries: match content::read(unsealed.content).map(|opened| opened.body) {
+                Some(Body::Edit { message, .. }) => message,
+                _ => own,
+            },
             chat: match unsealed.route {
                 Route::Chat(chat) => Some(chat),
                 Route::Own => None,

@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use super::sealing::{Keeping, Unsealed};
 use super::{Device, Learned};
+use crate::content::{self, Body, ReceiptKind};
 use crate::error::Error;
 use crate::id::{self, ChatId, MessageId};
 use crate::message::{Delivery, MessageState, SendReport};
@@ -45,14 +46,41 @@ impl Device {
         };
         let state = match &result {
             Ok(_) => MessageState::Sent,
-            Err(error) if stays_pending(error) => return result,
+            Err(error) if stays_pending(error, outgoing) => return result,
             Err(_) => MessageState::Failed,
+        };
+        let remains = match &result {
+            // Whatever keeps the peer from hearing what was read: the own devices must.
+            Err(_) if receipt_kind(outgoing) == Some(ReceiptKind::Read) => {
+                Some(Outgoing { route: Route::Own, ..outgoing.clone() })
+                    .filter(|_| outgoing.route != Route::Own)
+            }
+            _ => None,
         };
         self.inner.store.write(|tx| {
             outbox::delete(tx, message)?;
+            if let Some(remains) = &remains {
+                outbox::insert(tx, remains)?;
+            }
             messages::set_state(tx, self.address(), message, state)
         })?;
-        result
+        match remains {
+            Some(remains) => Box::pin(self.transmit(&remains)).await,
+            None => result,
+        }
+    }
+
+    /// Sends what is in the outbox, where nobody waits for the outcome: what is refused is dropped,
+    /// and what finds the service out of reach stays for later.
+    pub(crate) async fn transmit_patiently(&self, outgoing: &Outgoing) -> Result<(), Error> {
+        match self.transmit(outgoing).await {
+            Err(error @ Error::Store(_)) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "a content was not sent");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Sends to those devices that are online now.
@@ -156,9 +184,21 @@ impl Device {
     }
 }
 
-/// A message waits for the service to come back, and for a person to accept a new identity.
-fn stays_pending(error: &Error) -> bool {
-    error.is_transient() || matches!(error, Error::IdentityChanged { .. } | Error::Store(_))
+/// A message waits for the service to come back, and for a person to accept a new identity; a
+/// receipt for the first alone.
+fn stays_pending(error: &Error, outgoing: &Outgoing) -> bool {
+    match error {
+        Error::IdentityChanged { .. } => receipt_kind(outgoing).is_none(),
+        Error::Store(_) => true,
+        _ => error.is_transient(),
+    }
+}
+
+fn receipt_kind(outgoing: &Outgoing) -> Option<ReceiptKind> {
+    match content::read(&outgoing.content)?.body {
+        Body::Receipt { kind, .. } => Some(kind),
+        _ => None,
+    }
 }
 
 fn report(message: MessageId, accepted: &pb::SendAccepted) -> Result<SendReport, Error> {

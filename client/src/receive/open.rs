@@ -184,6 +184,8 @@ impl Device {
             sender_removed: decrypted.sender_removed && writer == decrypted.sender,
             chat,
             now_micros: self.inner.env.now_micros(),
+            // What another device hands on came here in no envelope of its sender.
+            proof: (writer == decrypted.sender).then_some((envelope, &decrypted.disclosure)),
         };
         events.extend(content::apply(tx, &context, opened)?);
         events.extend(resolve(tx, decrypted.sender, outer.id)?);

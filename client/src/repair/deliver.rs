@@ -48,25 +48,9 @@ impl Device {
         Ok(())
     }
 
-    /// Sends a control message, if its device is still one.
+    /// Sends a control message, if it is still to be sent.
     async fn deliver(&self, control: &Control) -> Result<(), Error> {
-        let Some(account) = self.account_for(control)? else {
-            tracing::debug!("what was for a removed device is not sent");
-            return Ok(());
-        };
-        let ciphertext = match &control.load {
-            Load::Request(bytes) => bytes.clone(),
-            Load::Content { message, leaving } => {
-                if let Some(request) = leaving {
-                    self.inner.store.write(|tx| self.leave_in_time(tx, control.device, request))?;
-                }
-                match self.seal_logged(&account, control.device, *message).await? {
-                    Some(ciphertext) => ciphertext,
-                    // Forgotten since: the message was deleted or has disappeared.
-                    None => return Ok(()),
-                }
-            }
-        };
+        let Some(ciphertext) = self.prepare(control).await? else { return Ok(()) };
         let request = pb::SendControlRequest {
             chat_id: control.chat.map(|chat| chat.to_string()).unwrap_or_default(),
             message_id: control.message.to_string(),
@@ -80,6 +64,24 @@ impl Device {
         };
         self.call(request, operation).await?;
         Ok(())
+    }
+
+    /// Makes what is to be sent; `None` where its device is one no more, or where the message has
+    /// been deleted or has disappeared.
+    pub(super) async fn prepare(&self, control: &Control) -> Result<Option<Vec<u8>>, Error> {
+        let Some(account) = self.account_for(control)? else {
+            tracing::debug!("what was for a removed device is not sent");
+            return Ok(None);
+        };
+        match &control.load {
+            Load::Request(bytes) => Ok(Some(bytes.clone())),
+            Load::Content { message, leaving } => {
+                if let Some(request) = leaving {
+                    self.inner.store.write(|tx| self.leave_in_time(tx, request))?;
+                }
+                self.seal_logged(&account, control.device, *message).await
+            }
+        }
     }
 
     /// The account whose current manifest lists the device; `None` where none does, so that a

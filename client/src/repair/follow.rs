@@ -1,7 +1,7 @@
 //! Following a retry request: leaving the session that it names, and sending the message again.
 
 use plasma_e2ee::{RetryError, RetryRequest};
-use plasma_identity::{DeviceAddress, UserAddress};
+use plasma_identity::UserAddress;
 use rusqlite::Transaction;
 
 use crate::device::Device;
@@ -24,17 +24,17 @@ enum Step {
 }
 
 /// Why nothing happens.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Ignored {
-    /// Nothing was sent that the request could be about.
+    #[error("nothing was sent that it could be about")]
     NotInTheLog,
-    /// It was asked for and answered before.
+    #[error("it was answered before")]
     Answered,
-    /// It was sent again often enough.
+    #[error("the message was sent again often enough")]
     Surplus,
-    /// The device must not be written to before the person accepts its user's new identity.
+    #[error("the user's new identity is not accepted yet")]
     IdentityChanged,
-    /// The request is not the device's, not for this one, or not of this time.
+    #[error("it is not a device's own request for this one: {0}")]
     Refused(RetryError),
 }
 
@@ -62,7 +62,7 @@ impl Device {
         }
         match step {
             Step::Followed => tracing::debug!("a retry request is followed"),
-            Step::Ignored(why) => tracing::debug!(?why, "a retry request is ignored"),
+            Step::Ignored(why) => tracing::debug!(%why, "a retry request is ignored"),
             Step::Refresh(_) => tracing::debug!("a retry request of an unknown device is ignored"),
         }
         Ok(events)
@@ -138,13 +138,11 @@ impl Device {
     pub(super) fn leave_in_time(
         &self,
         tx: &Transaction<'_>,
-        device: DeviceAddress,
         request: &[u8],
     ) -> Result<(), StoreError> {
         let Ok(request) = RetryRequest::from_bytes(request) else {
             return Err(StoreError::Value("retry request"));
         };
-        debug_assert_eq!(request.sender(), device, "the request is the device's");
         self.leave_session(tx, &request, self.inner.env.now_seconds())?;
         Ok(())
     }

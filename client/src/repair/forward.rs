@@ -35,7 +35,12 @@ impl Device {
         for device in self.left_out(tx, info.recipient_manifest.hash)? {
             let now = self.inner.env.now_seconds();
             if device != message.sender && forwarded::insert(tx, &message, device, now)? {
-                self.forward(tx, message, device, content)?;
+                // An edit goes with the message whose text it holds.
+                let carries = match body {
+                    Body::Edit { message, .. } => *message,
+                    _ => message,
+                };
+                self.forward(tx, message, carries, device, content)?;
             }
         }
         Ok(())
@@ -55,14 +60,15 @@ impl Device {
     fn forward(
         &self,
         tx: &Transaction<'_>,
-        carried: MessageRef,
+        written: MessageRef,
+        carries: MessageRef,
         device: DeviceAddress,
         content: &[u8],
     ) -> Result<(), Error> {
         let now = self.inner.env.now_seconds();
         let message = MessageId(self.inner.env.time_ordered_id());
         let body = PbBody::Forward(Forward {
-            sender: carried.sender.to_bytes().to_vec().into(),
+            sender: written.sender.to_bytes().to_vec().into(),
             content: content.to_vec().into(),
         });
         let content = match self.encode(None, message, 0, body) {
@@ -73,7 +79,7 @@ impl Device {
             }
             Err(error) => return Err(error),
         };
-        let sent = Sent { message, carries: carried, chat: None, content: &content };
+        let sent = Sent { message, carries, chat: None, content: &content };
         sent_log::keep(tx, &sent, now)?;
         let load = Load::Content { message, leaving: None };
         control::insert(tx, &Control { message, device, chat: None, load }, now)?;

@@ -134,6 +134,67 @@ CREATE TABLE opened (
     PRIMARY KEY (sender, message)
 ) STRICT;
 CREATE INDEX opened_by_age ON opened (save_micros);
+
+ALTER TABLE message ADD COLUMN reply_to_sender BLOB;
+ALTER TABLE message ADD COLUMN reply_to_message BLOB;
+ALTER TABLE message ADD COLUMN disappear_seconds INTEGER NOT NULL DEFAULT 0;
+-- Since when its time to disappear counts; NULL until it does.
+ALTER TABLE message ADD COLUMN count_from_micros INTEGER;
+-- Set when it has disappeared; the row stays for as long as the message could be offered again.
+ALTER TABLE message ADD COLUMN expire_micros INTEGER;
+CREATE INDEX message_to_expire ON message (count_from_micros + disappear_seconds * 1000000)
+    WHERE disappear_seconds > 0 AND count_from_micros IS NOT NULL AND expire_micros IS NULL;
+UPDATE message SET state = 2 WHERE outgoing AND state = 4;
+
+-- What users have said about messages, whether the message has come or not.
+CREATE TABLE annotation (
+    chat BLOB NOT NULL,
+    sender BLOB NOT NULL,
+    message BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    user BLOB NOT NULL,
+    lamport INTEGER NOT NULL,
+    device BLOB NOT NULL,
+    body TEXT NOT NULL,
+    micros INTEGER NOT NULL,
+    save_micros INTEGER NOT NULL,
+    dangling INTEGER NOT NULL,
+    PRIMARY KEY (chat, sender, message, kind, user)
+) STRICT;
+CREATE INDEX annotation_dangling ON annotation (chat, user, save_micros) WHERE dangling;
+
+-- Messages whose sender has not been told yet that they are here.
+CREATE TABLE receipt_due (
+    sender BLOB NOT NULL,
+    message BLOB NOT NULL,
+    chat BLOB NOT NULL,
+    PRIMARY KEY (sender, message)
+) STRICT;
+
+ALTER TABLE chat ADD COLUMN timer_seconds INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chat ADD COLUMN timer_lamport INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chat ADD COLUMN timer_device BLOB NOT NULL DEFAULT x'';
+ALTER TABLE chat ADD COLUMN mute_until_micros INTEGER;
+ALTER TABLE chat ADD COLUMN settings_micros INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE account_settings (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    send_read_receipts INTEGER NOT NULL,
+    set_micros INTEGER NOT NULL
+) STRICT;
+
+-- What a report about a message needs: the envelope as delivered, and what opens it.
+CREATE TABLE evidence (
+    sender BLOB NOT NULL,
+    message BLOB NOT NULL,
+    is_edit INTEGER NOT NULL,
+    chat BLOB NOT NULL,
+    envelope BLOB NOT NULL,
+    disclosure BLOB NOT NULL,
+    save_micros INTEGER NOT NULL,
+    PRIMARY KEY (sender, message, is_edit)
+) STRICT;
+CREATE INDEX evidence_by_age ON evidence (save_micros);
 ";
 
 /// What a lost session needs to be repaired.

@@ -1,10 +1,14 @@
 //! Devices against real `plasma serve` processes, on the embedded and on the scaled way to run.
 
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod world;

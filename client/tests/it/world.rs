@@ -20,6 +20,11 @@ impl World {
         Self::on(Cluster::start(kind).await?, Onboarding::free("Test Platform")).await
     }
 
+    /// The platform on a service of the test's choice.
+    pub async fn of(cluster: Cluster) -> Result<Self> {
+        Self::on(cluster, Onboarding::free("Test Platform")).await
+    }
+
     /// A service whose accounts can begin anew soon after that was asked for.
     pub async fn with_reset_after(kind: ClusterKind, delay: Duration) -> Result<Self> {
         let cluster = Cluster::builder(kind).env("PLASMA_ACCOUNT_RESET_DELAY_MIN", "0s");

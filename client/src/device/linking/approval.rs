@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use plasma_e2ee::{LinkingApprover, LinkingRequest};
 use plasma_identity::{MAX_DEVICES, SignedPrekey, VerifiedAccount};
+use plasma_proto::content::v1::content::Body;
 use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use tokio::time::Instant;
@@ -14,7 +15,8 @@ use super::{LinkingFailure, grant};
 use crate::device::manifests::Change;
 use crate::device::{Device, OwnDevice};
 use crate::error::Error;
-use crate::store::device_names::{self, NamedDevice};
+use crate::store::device_names::NamedDevice;
+use crate::store::outbox::Route;
 
 /// A linking that this device has answered. Dropped, it leads to nothing.
 pub struct Approval {
@@ -110,10 +112,14 @@ impl Approval {
             set_micros: self.device.inner.env.now_micros(),
         };
         let store = &self.device.inner.store;
-        store.write(|tx| device_names::set(tx, &named))?;
+        // The new device has its name from the person, the others of the account have it from here.
+        let told = store.write(|tx| {
+            self.device.write_down(tx, Route::Own, None, Body::DeviceName(named.to_content()))
+        })?;
         let payload = store.read(|db| grant::write(db, self.device.user()))?;
         let sealed = self.approver.seal_grant(&payload)?;
-        self.relay().post(3, sealed).await
+        self.relay().post(3, sealed).await?;
+        self.device.transmit_patiently(&told).await
     }
 
     /// Says no: the new device is told, and not added. Waits for its request, which comes first.

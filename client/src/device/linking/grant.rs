@@ -1,5 +1,5 @@
 //! What an approver hands to the device that it has added, so that it begins with what the person
-//! has confirmed: contacts, chats, names.
+//! has confirmed and set up: contacts, chats, names, settings.
 
 use plasma_e2ee::MAX_GRANT_LENGTH;
 use plasma_identity::{Fingerprint, UserAddress};
@@ -8,9 +8,11 @@ use prost::Message as _;
 use rusqlite::Connection;
 use zeroize::Zeroizing;
 
+use crate::content;
 use crate::error::Error;
 use crate::id::ChatId;
 use crate::store::contacts::{self, ToldContact};
+use crate::store::settings::{self, TimerSet};
 use crate::store::{StoreError, accounts, chats, device_names, read_user, user_key};
 
 /// Writes what this device knows, the most precious first: what does not fit can be had from the
@@ -22,6 +24,7 @@ pub(super) fn write(
     let names = device_names::list(connection)?;
     let mut grant = LinkingGrant {
         device_names: names.iter().map(device_names::NamedDevice::to_content).collect(),
+        account_settings: Some(settings::account(connection)?.to_content()),
         ..LinkingGrant::default()
     };
     let mut contacts = known_contacts(connection, own)?;
@@ -38,7 +41,8 @@ pub(super) fn write(
             peer: user_key(chat.known.peer).to_vec().into(),
             host_tenant_id: chat.known.host_tenant.as_bytes().to_vec().into(),
             lamport: chat.lamport,
-            ..KnownChat::default()
+            settings: Some(settings::chat(connection, chat.known.id)?.to_content()),
+            timer: settings::timer_set(connection, chat.known.id)?.map(TimerSet::to_content),
         };
         if take(&mut room, known.encoded_len()) {
             grant.chats.push(known);
@@ -98,6 +102,15 @@ pub(super) fn keep(
         chats::insert(connection, known)?;
         let lamport = chat.lamport.min(chats::LAMPORT_MAX);
         chats::observe_lamport(connection, known.id, lamport)?;
+        if let Some(setup) = chat.settings.and_then(content::read_chat_settings) {
+            settings::set_chat(connection, known.id, setup)?;
+        }
+        if let Some(timer) = chat.timer.as_ref().and_then(content::read_timer) {
+            settings::set_timer(connection, known.id, timer)?;
+        }
+    }
+    if let Some(setup) = grant.account_settings.and_then(content::read_account_settings) {
+        settings::set_account(connection, setup)?;
     }
     for name in &grant.device_names {
         device_names::apply(connection, name)?;
