@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) sender: DeviceAddress,
     /// Whether that device had been removed from its account when the content arrived.
     pub(crate) sender_removed: bool,
+    /// Whether this device writes the content now and is about to send it.
+    pub(crate) is_written_here: bool,
     /// The chat that the content names, which the sender is in.
     pub(crate) chat: Option<KnownChat>,
     /// Now, microseconds since 1970.
@@ -32,11 +34,6 @@ impl Context<'_> {
     /// Tells whether a device of this user wrote the content.
     pub(crate) fn is_from_own_user(&self) -> bool {
         self.is_own(self.sender)
-    }
-
-    /// Tells whether this device itself wrote the content, just now.
-    pub(crate) fn is_from_this_device(&self) -> bool {
-        self.sender == self.own
     }
 
     /// Tells whether a device is one of this user.

@@ -26,9 +26,10 @@ pub(crate) use read::{
 
 use crate::id::{ChatId, MessageId};
 use crate::message::{Event, MessageRef};
+use crate::store::chats::KnownChat;
 use crate::store::device_names::NamedDevice;
 use crate::store::settings::{AccountSetup, ChatSetup};
-use crate::store::{StoreError, chats};
+use crate::store::{StoreError, annotations, chats};
 
 /// A content that is within all bounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +116,17 @@ pub(crate) fn apply(
     if opened.lamport > 0 {
         chats::observe_lamport(tx, chat.id, opened.lamport)?;
     }
+    let events = apply_in(tx, context, chat, opened)?;
+    annotations::bound_dangling(tx, chat.id, context.sender.user_address())?;
+    Ok(events)
+}
+
+fn apply_in(
+    tx: &Transaction<'_>,
+    context: &Context<'_>,
+    chat: KnownChat,
+    opened: &Opened,
+) -> Result<Vec<Event>, StoreError> {
     match &opened.body {
         Body::Text(text) => text::apply(tx, context, chat, opened, text),
         Body::Receipt { kind, messages } => {

@@ -74,7 +74,7 @@ fn read_here(
             read.push(*message);
         }
     }
-    if read.is_empty() || context.is_from_this_device() {
+    if read.is_empty() || context.is_written_here {
         return Ok(Vec::new());
     }
     let unread = messages::unread(tx, chat.id)?;

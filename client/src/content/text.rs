@@ -47,7 +47,7 @@ fn message(context: &Context<'_>, chat: KnownChat, opened: &Opened, text: &Text)
         text: text.text.clone(),
         write_micros: opened.write_micros,
         direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
-        state: match (context.is_from_this_device(), outgoing) {
+        state: match (context.is_written_here, outgoing) {
             (true, _) => MessageState::Pending,
             // It came here through the service.
             (false, true) => MessageState::Sent,

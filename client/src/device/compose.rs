@@ -77,6 +77,7 @@ impl Device {
             own: self.address(),
             sender: self.address(),
             sender_removed: false,
+            is_written_here: true,
             chat,
             now_micros: self.inner.env.now_micros(),
             proof: None,

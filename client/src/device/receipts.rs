@@ -17,9 +17,9 @@ impl Device {
             let mut outgoing = Vec::new();
             for chat in receipts::chats(tx)? {
                 let messages = receipts::take(tx, chat, RECEIPT_MESSAGES_MAX)?;
-                let known = chats::load(tx, chat)?;
+                let Some(known) = chats::load(tx, chat)? else { continue };
                 let receipt = receipt(pb::ReceiptKind::Delivered, &messages);
-                outgoing.push(self.write_down(tx, Route::Chat(chat), known, receipt)?);
+                outgoing.push(self.write_down(tx, Route::Chat(chat), Some(known), receipt)?);
             }
             Ok::<_, Error>(outgoing)
         })?;

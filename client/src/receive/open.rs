@@ -182,6 +182,7 @@ impl Device {
             own: self.address(),
             sender: writer,
             sender_removed: decrypted.sender_removed && writer == decrypted.sender,
+            is_written_here: false,
             chat,
             now_micros: self.inner.env.now_micros(),
             // What another device hands on came here in no envelope of its sender.

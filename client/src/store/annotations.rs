@@ -110,9 +110,6 @@ pub(crate) fn keep(
             dangling,
         ],
     )?;
-    if changed == 1 && dangling {
-        forget_oldest_dangling(connection, *chat, *user)?;
-    }
     Ok(changed == 1)
 }
 
@@ -131,7 +128,9 @@ fn is_known(
     Ok(connection.query_row(sql, key, |row| row.get(0))?)
 }
 
-fn forget_oldest_dangling(
+/// Forgets the oldest of those that a user has said about messages that have not come, where they
+/// are too many.
+pub(crate) fn bound_dangling(
     connection: &Connection,
     chat: ChatId,
     user: UserAddress,
@@ -152,8 +151,9 @@ pub(crate) fn find(
     message: MessageRef,
     kind: Kind,
 ) -> Result<Option<i64>, StoreError> {
-    let sql = "SELECT MIN(micros) FROM annotation
-               WHERE chat = ?1 AND sender = ?2 AND message = ?3 AND kind = ?4 HAVING COUNT(*) > 0";
+    let sql = "SELECT micros FROM annotation
+               WHERE chat = ?1 AND sender = ?2 AND message = ?3 AND kind = ?4
+               ORDER BY micros LIMIT 1";
     let key = params![
         &chat.0.as_bytes()[..],
         &message.sender.to_bytes()[..],

@@ -84,7 +84,7 @@ async fn a_platform_reads_exactly_what_was_disclosed_and_a_forgery_is_refused() 
             ReportServiceClient::new(channel).create_report(request).await
         };
         let refused = ann.call(request, operation).await.unwrap_err();
-        assert_eq!(refused.reason(), Some(ErrorReason::InvalidArgument), "{refused:?}");
+        assert_eq!(refused.reason(), Some(ErrorReason::InvalidField), "{refused:?}");
 
         // What was withdrawn, and what one wrote oneself, cannot be disclosed.
         bob.delete(chat, refs[0]).await?;

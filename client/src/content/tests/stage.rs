@@ -96,6 +96,7 @@ impl Actor {
             own: self.device.address(),
             sender: written.sender,
             sender_removed: false,
+            is_written_here: false,
             chat: opened.chat.map(|_| self.chat),
             now_micros: self.device.inner.env.now_micros(),
             proof: None,
