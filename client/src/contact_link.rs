@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use plasma_identity::Fingerprint;
-use qrcode::QrCode;
-use qrcode::render::{svg, unicode};
 
 use crate::error::Error;
+use crate::qr;
 
 const TOKEN_LENGTH: usize = 22;
 
@@ -43,21 +42,12 @@ impl ContactLink {
 
     /// Renders the link as a QR code in SVG.
     pub fn qr_svg(&self) -> Result<String, Error> {
-        Ok(self.qr()?.render::<svg::Color<'_>>().min_dimensions(240, 240).build())
+        qr::svg(&self.to_string()).map_err(|_| Error::InvalidLink)
     }
 
     /// Renders the link as a QR code for a terminal with a dark background, two modules a character.
     pub fn qr_terminal(&self) -> Result<String, Error> {
-        let code = self.qr()?;
-        let mut image = code.render::<unicode::Dense1x2>();
-        image.dark_color(unicode::Dense1x2::Light).light_color(unicode::Dense1x2::Dark);
-        Ok(image.build())
-    }
-
-    fn qr(&self) -> Result<QrCode, Error> {
-        let text = self.to_string();
-        QrCode::with_error_correction_level(text, qrcode::EcLevel::L)
-            .map_err(|_| Error::InvalidLink)
+        qr::terminal(&self.to_string()).map_err(|_| Error::InvalidLink)
     }
 }
 

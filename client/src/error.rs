@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use plasma_e2ee::{ApproveError, DecryptError, EncryptError, InitiateError, ParticipantError};
+use plasma_e2ee::{ApproveError, EncryptError, InitiateError, ParticipantError, RecoveryError};
 use plasma_identity::{ChainError, DeviceAddress, Fingerprint, UserAddress};
 use plasma_proto::billing::v1::{PriceChanged, Quote};
 use plasma_proto::error::v1::ErrorReason;
@@ -11,8 +11,11 @@ use plasma_proto::error_info;
 use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::{StatusExt, pb};
+use uuid::Uuid;
 
-use crate::id::ChatId;
+use crate::device::LinkingFailure;
+use crate::id::{ChatId, MessageId};
+use crate::qr::TooLongForQr;
 use crate::store::StoreError;
 
 /// Why an operation of a device failed.
@@ -95,6 +98,21 @@ pub enum Error {
     /// The text is longer than a message can be.
     #[error("the text is longer than a message can be")]
     TextTooLong,
+    /// The chat shows no such message.
+    #[error("the chat shows no such message: {0}")]
+    UnknownMessage(MessageId),
+    /// Only the person who wrote a message changes or withdraws it.
+    #[error("only the person who wrote a message can change or withdraw it: {0}")]
+    NotTheAuthor(MessageId),
+    /// What a report about a message needs is not, or no longer, on this device.
+    #[error(
+        "this message cannot be reported from this device: it came here more than thirty days ago, \
+         was withdrawn, or never came here itself ({0})"
+    )]
+    NotReportable(MessageId),
+    /// A field of what was to be sent is out of its bounds.
+    #[error("this cannot be sent: a part of it is longer or greater than a message allows")]
+    InvalidContent,
     /// The device set kept changing, or the service contradicts the manifests that it shows.
     #[error("the service kept refusing the device sets that its own manifests show")]
     DeviceSetUnstable,
@@ -107,6 +125,91 @@ pub enum Error {
     /// The text is not a contact link.
     #[error("this is not a contact link")]
     InvalidLink,
+    /// A device was not linked.
+    #[error(transparent)]
+    Linking(#[from] LinkingFailure),
+    /// The recovery key did not do what was asked.
+    #[error(transparent)]
+    Recovery(#[from] RecoveryFailure),
+    /// The account does not begin anew now.
+    #[error(transparent)]
+    ResetNotDue(ResetNotDue),
+    /// The scanned text is not a safety number's code.
+    #[error(
+        "This is not the code of a safety number. Scan the one that the other person's app shows."
+    )]
+    NotASafetyNumber,
+    /// The name cannot be a device's.
+    #[error("A device's name has 1 to 64 bytes and no invisible characters.")]
+    InvalidDeviceName,
+    /// The text is longer than a QR code holds.
+    #[error(transparent)]
+    Qr(#[from] TooLongForQr),
+}
+
+/// Why a recovery key did not do what was asked. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecoveryFailure {
+    /// This device does not hold the root key.
+    #[error(
+        "This device cannot make a recovery key: your account's root key is not on it any more, or \
+         never was. The recovery key that you wrote down before stays good."
+    )]
+    RootGone,
+    /// There is no kit.
+    #[error(
+        "There is no recovery kit for this account: no recovery key was ever made. If a device of \
+         yours is left, link this one from it; otherwise ask for the account to begin anew."
+    )]
+    NoKit,
+    /// The words are not a recovery key, or not this account's.
+    #[error(transparent)]
+    Words(RecoveryError),
+    /// The kit is of another account than this device's.
+    #[error("The recovery key is of another account: yours has begun anew since it was made.")]
+    OtherAccount,
+    /// A device to keep is not there.
+    #[error("The device to keep is not in the account (any more): {0}")]
+    UnknownDevice(Uuid),
+}
+
+/// Why the account does not begin anew now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ResetNotDue {
+    /// Nobody has asked, or one of the devices has cancelled.
+    #[error(
+        "Nobody has asked for this account to begin anew, or one of its devices has said no. Ask \
+         first; after the delay of your platform it can be carried out."
+    )]
+    NotRequested,
+    /// The delay is not over.
+    #[error(
+        "The account can begin anew from {effective_time} on. Until then each of its devices can \
+         say no."
+    )]
+    Pending {
+        /// When it will be due, RFC 3339.
+        effective_time: String,
+    },
+    /// It was not carried out in time.
+    #[error("The request to begin this account anew is too old. Ask again.")]
+    Expired,
+}
+
+impl ResetNotDue {
+    /// Reads the service's refusal; `None` where it refuses something else.
+    pub(crate) fn of(error: &Error) -> Option<Self> {
+        if error.reason() != Some(ErrorReason::ResetNotDue) {
+            return None;
+        }
+        Some(match error.cause() {
+            Some("pending") => Self::Pending {
+                effective_time: error.metadata("effective_time").unwrap_or_default().to_owned(),
+            },
+            Some("expired") => Self::Expired,
+            _ => Self::NotRequested,
+        })
+    }
 }
 
 impl Error {
@@ -124,6 +227,18 @@ impl Error {
             Self::Unreachable(_) => true,
             Self::Service(error) => error.is_transient(),
             _ => false,
+        }
+    }
+
+    /// Returns which of a reason's causes the service names.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.metadata("cause")
+    }
+
+    fn metadata(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Service(error) => error.metadata.get(name).map(String::as_str),
+            _ => None,
         }
     }
 
@@ -190,32 +305,4 @@ fn price_changed(status: &Status) -> Option<Quote> {
     let detail =
         details.iter().find(|any| any.type_url.ends_with("/plasma.billing.v1.PriceChanged"));
     PriceChanged::decode(detail?.value.as_slice()).ok()?.quote
-}
-
-/// Why an envelope is not shown. A closed list that apps explain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UndecryptableReason {
-    /// The protocol refuses the envelope.
-    Protocol(DecryptError),
-    /// The service shows no account for the user who is said to have sent it.
-    UnknownSender,
-    /// The sender's list of devices does not verify.
-    SenderIdentity(ChainError),
-    /// The content names a chat that the sender does not share with this user.
-    WrongChat,
-    /// The content is not one that this version knows.
-    UnknownContent,
-}
-
-impl UndecryptableReason {
-    /// Returns the stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Protocol(error) => error.reason(),
-            Self::UnknownSender => "UNKNOWN_SENDER",
-            Self::SenderIdentity(_) => "SENDER_IDENTITY_REFUSED",
-            Self::WrongChat => "WRONG_CHAT",
-            Self::UnknownContent => "UNKNOWN_CONTENT",
-        }
-    }
 }

@@ -25,12 +25,16 @@ compile_error!("toy primitives protect nothing: they are for tests of the protoc
 
 mod connection;
 mod contact_link;
+mod content;
 mod device;
 mod env;
 mod error;
 mod id;
 mod message;
+pub mod qr;
+mod reason;
 mod receive;
+mod repair;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -39,15 +43,20 @@ pub mod wire;
 pub use connection::Endpoint;
 pub use contact_link::ContactLink;
 pub use device::{
-    Approval, Device, LinkInvitation, LinkRequest, OpenChat, PendingDevice, Resolved, Trust, accept,
+    Approval, Device, LinkingCheck, LinkingDetails, LinkingFailure, OpenChat, OwnDevice,
+    PendingLinking, PendingReset, Resolved, Trust, accept,
 };
 pub use env::Env;
-pub use error::{Error, ServiceError, UndecryptableReason};
+pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    Delivery, Direction, Event, Message, MessageState, SendReport, StopCause, Undecryptable,
+    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown,
+    Reaction, Repair, SendReport, StopCause, Undecryptable,
 };
-pub use plasma_proto::messaging::v1::DeliveryState;
+pub use plasma_e2ee::RecoveryKey;
+pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
+pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};
+pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};
 pub use store::chats::KnownChat;
 pub use store::{Store, StoreError};

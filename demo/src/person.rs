@@ -39,6 +39,7 @@ struct Listening {
 struct Heard {
     queue_empty: bool,
     odd: Vec<String>,
+    stopped: Option<String>,
 }
 
 impl Drop for Listening {
@@ -48,7 +49,8 @@ impl Drop for Listening {
 }
 
 impl Gadget {
-    fn new(label: String, device: Device) -> Self {
+    /// A device in somebody’s hand, not listening yet.
+    pub fn new(label: String, device: Device) -> Self {
         Self { label, device, listening: None }
     }
 
@@ -61,6 +63,7 @@ impl Gadget {
                 match event {
                     Event::QueueEmpty => into.lock().queue_empty = true,
                     Event::Connected | Event::Message(_) => {}
+                    Event::Stopped(cause) => into.lock().stopped = Some(cause.explain()),
                     odd => into.lock().odd.push(format!("{odd:?}")),
                 }
             }
@@ -78,6 +81,11 @@ impl Gadget {
     pub fn odd(&self) -> Vec<String> {
         let heard = self.listening.as_ref().map(|listening| listening.heard.lock().odd.clone());
         heard.unwrap_or_default()
+    }
+
+    /// Says why the device listens no more, where it has stopped.
+    pub fn stopped(&self) -> Option<String> {
+        self.listening.as_ref().and_then(|listening| listening.heard.lock().stopped.clone())
     }
 
     /// Lists the texts of a chat in the order shown.
@@ -116,25 +124,35 @@ impl Person {
     ) -> Result<Self> {
         let partner_id = format!("customer-{}-{}", name.to_lowercase(), secret::name());
         let token = platform.user_token(&partner_id)?;
-        let tenant =
-            plasma_proto::id::parse("tenant", platform.tenant_id()).context("a tenant id")?;
         let store = Store::open(&folder.join(format!("{name}-phone.sqlite")))?;
-        let tenant = uuid_of(tenant);
+        let tenant = tenant_of(platform)?;
         let device = Device::register_first(endpoint, store, tenant, &token).await?;
         let user_id = platform.lookup(&partner_id).await?;
         let phone = Gadget::new(format!("{name}’s phone"), device);
         Ok(Self { name, partner_id, user_id, gadgets: vec![phone] })
     }
 
-    /// Takes a laptop, which the phone certifies.
-    pub async fn add_laptop(&mut self, endpoint: &Endpoint, folder: &Path) -> Result<()> {
+    /// Takes a laptop, which shows a code that the phone scans. Answers the check code that both
+    /// show, or that they differ.
+    pub async fn add_laptop(
+        &mut self,
+        platform: &Platform,
+        endpoint: &Endpoint,
+        folder: &Path,
+    ) -> Result<String> {
         let store = Store::open(&folder.join(format!("{}-laptop.sqlite", self.name)))?;
-        let phone = &self.phone().device;
-        let (pending, request) = Device::prepare_second(endpoint, store, phone.invite_device()?)?;
-        let approval = phone.approve(&request, true).await?;
-        let device = pending.complete(&approval).await?;
-        self.gadgets.push(Gadget::new(format!("{}’s laptop", self.name), device));
-        Ok(())
+        let token = platform.user_token(&self.partner_id)?;
+        let (tenant, phone) = (tenant_of(platform)?, &self.phone().device);
+        let name = format!("{}’s laptop", self.name);
+        let mut pending = Device::start_linking(endpoint, store, tenant, &token, &name).await?;
+        let approval = phone.scan_linking(&pending.qr_text()).await?;
+        let (seen, shown) = (approval.check_code(), pending.check_code().await?.code);
+        ensure!(seen == shown, "the phone shows {seen}, the laptop {shown}");
+        let (device, approved) =
+            tokio::join!(Box::pin(pending.complete()), Box::pin(approval.approve(true)));
+        approved?;
+        self.gadgets.push(Gadget::new(name, device?));
+        Ok(shown)
     }
 
     /// The first device.
@@ -142,7 +160,12 @@ impl Person {
         &self.gadgets[0]
     }
 
-    /// The second device, or the only one.
+    /// The device added last, or the only one.
+    pub fn laptop(&self) -> &Gadget {
+        &self.gadgets[self.gadgets.len() - 1]
+    }
+
+    /// The device added last, or the only one.
     pub fn laptop_mut(&mut self) -> &mut Gadget {
         let last = self.gadgets.len() - 1;
         &mut self.gadgets[last]
@@ -185,6 +208,8 @@ pub async fn until(what: &str, mut happened: impl FnMut() -> Result<bool>) -> Re
     Ok(())
 }
 
-fn uuid_of(value: u128) -> plasma_client::Uuid {
-    plasma_client::Uuid::from_u128(value)
+/// The platform as the protocol names it.
+pub fn tenant_of(platform: &Platform) -> Result<plasma_client::Uuid> {
+    let id = plasma_proto::id::parse("tenant", platform.tenant_id()).context("a tenant id")?;
+    Ok(plasma_client::Uuid::from_u128(id))
 }

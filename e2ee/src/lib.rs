@@ -154,12 +154,12 @@ mod ratchet;
 mod recovery;
 mod retry;
 mod root_key;
-#[cfg(test)]
+#[cfg(all(test, not(plasma_toy_primitives)))]
 mod secrecy;
 mod secret;
 mod session;
 mod state;
-#[cfg(test)]
+#[cfg(all(test, not(plasma_toy_primitives)))]
 mod wycheproof;
 
 pub use bundle::PrekeyBundle;

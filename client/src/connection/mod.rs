@@ -111,6 +111,22 @@ impl Connection {
         }
     }
 
+    /// Calls as a device, once: a call that found the service out of reach is not repeated.
+    pub(crate) async fn call_once<M, R, O, F>(
+        &self,
+        keys: &DeviceKeys,
+        message: M,
+        operation: O,
+    ) -> Result<R, Error>
+    where
+        M: Clone,
+        O: Fn(Channel, Request<M>) -> F,
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let token = self.token(keys).await?;
+        attempt(&self.channel, Some(&token), message, &operation).await
+    }
+
     /// Calls with a given token or none. A call that found the service out of reach is repeated,
     /// the same, for as long as the patience lasts.
     pub(crate) async fn call_with<M, R, O, F>(
@@ -126,18 +142,10 @@ impl Connection {
     {
         let mut backoff = Backoff::new(self.env.clone(), self.patience);
         loop {
-            let mut request = authorized(message.clone(), token)?;
-            request.set_timeout(CALL_TIMEOUT);
-            let answer =
-                tokio::time::timeout(CALL_TIMEOUT, operation(self.channel.clone(), request)).await;
-            let error = match answer {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => Error::from(status),
-                Err(_) => Error::Unreachable("no answer in time".to_owned()),
+            let error = match attempt(&self.channel, token, message.clone(), &operation).await {
+                Err(error) if error.is_transient() => error,
+                result => return result,
             };
-            if !error.is_transient() {
-                return Err(error);
-            }
             let Some(delay) = backoff.next(error.retry_after()) else { return Err(error) };
             tokio::time::sleep(delay).await;
         }
@@ -171,6 +179,25 @@ impl Connection {
             token = self.refreshed(keys, &token).await?;
             refreshed = true;
         }
+    }
+}
+
+async fn attempt<M, R, O, F>(
+    channel: &Channel,
+    token: Option<&str>,
+    message: M,
+    operation: &O,
+) -> Result<R, Error>
+where
+    O: Fn(Channel, Request<M>) -> F,
+    F: Future<Output = Result<Response<R>, Status>>,
+{
+    let mut request = authorized(message, token)?;
+    request.set_timeout(CALL_TIMEOUT);
+    match tokio::time::timeout(CALL_TIMEOUT, operation(channel.clone(), request)).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(Error::from(status)),
+        Err(_) => Err(Error::Unreachable("no answer in time".to_owned())),
     }
 }
 

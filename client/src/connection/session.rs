@@ -33,6 +33,11 @@ impl Connection {
         }
     }
 
+    /// Opens a session by the device's signature unless there is one.
+    pub(crate) async fn open_session(&self, keys: &DeviceKeys) -> Result<(), Error> {
+        self.token(keys).await.map(drop)
+    }
+
     /// Keeps a token that came with another answer.
     pub(crate) async fn keep_token(&self, token: String) {
         *self.token.lock().await = Some(token);

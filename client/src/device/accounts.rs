@@ -1,7 +1,7 @@
 //! Whom this device trusts: accounts verified from the root on, followed, never rolled back.
 
 use plasma_identity::{
-    ChainError, Fingerprint, Manifest, UserAddress, VerifiedAccount, verify_chain,
+    ChainError, Fingerprint, Issuer, Manifest, UserAddress, VerifiedAccount, verify_chain,
 };
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;
@@ -11,21 +11,9 @@ use tonic::transport::Channel;
 use super::Device;
 use crate::error::Error;
 use crate::store::accounts::{self, KnownAccount};
+use crate::store::contacts::{self, ToldContact};
+use crate::store::sessions;
 use crate::wire::{self, ClaimedAccount};
-
-/// How far a user's identity is confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trust {
-    /// The fingerprint came from a link or QR code of the owner's own device, or was compared.
-    Verified,
-    /// The service's word only.
-    Unverified,
-    /// The identity is not the one known before, and nobody has accepted that.
-    Changed {
-        /// The fingerprint known before.
-        before: Fingerprint,
-    },
-}
 
 /// What an account shown by the service turned out to be.
 #[derive(Debug, Clone)]
@@ -36,15 +24,7 @@ pub(crate) struct Learned {
 }
 
 impl KnownAccount {
-    pub(crate) fn trust(&self) -> Trust {
-        match (self.changed_from, self.verified) {
-            (Some(before), _) => Trust::Changed { before },
-            (None, Some(_)) => Trust::Verified,
-            (None, None) => Trust::Unverified,
-        }
-    }
-
-    fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
+    pub(crate) fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
         match self.changed_from {
             None => Ok(self.account),
             Some(before) => Err(Error::IdentityChanged {
@@ -82,13 +62,11 @@ pub(crate) fn learn(
             .map_err(refuse)
     };
     let learned = match known {
-        None => Learned {
-            known: KnownAccount { account: anew()?, verified: expected, changed_from: None },
-            changed_now: None,
-        },
+        None => introduced(anew()?, expected, contacts::load(connection, user)?),
         Some(mut known) if *known.account.root() == claimed.root => {
             let newer = since(&known.account, &claimed.manifests).map_err(refuse)?;
-            known.account.advance(&newer, &claimed.certificates, now).map_err(refuse)?;
+            let at = if own { within_its_life(&newer, now) } else { now };
+            follow(&mut known.account, &newer, claimed, at).map_err(refuse)?;
             known.verified = expected.or(known.verified);
             Learned { known, changed_now: None }
         }
@@ -103,7 +81,58 @@ pub(crate) fn learn(
         }
     };
     accounts::save(connection, &learned.known)?;
+    contacts::delete(connection, user)?;
+    sessions::mark_stale(connection, &learned.known.account, now)?;
     Ok(learned)
+}
+
+/// An account seen for the first time here, held against what the approver of this device knew.
+fn introduced(
+    account: VerifiedAccount,
+    expected: Option<Fingerprint>,
+    told: Option<ToldContact>,
+) -> Learned {
+    let shown = account.fingerprint();
+    let (verified, changed_from, changed_now) = match told {
+        None => (expected, None, None),
+        Some(told) if told.fingerprint == shown => {
+            (expected.or(told.verified.then_some(shown)), told.changed_from, None)
+        }
+        Some(told) => {
+            let before = told.changed_from.unwrap_or(told.fingerprint);
+            (expected, Some(before), Some(told.fingerprint))
+        }
+    };
+    Learned { known: KnownAccount { account, verified, changed_from }, changed_now }
+}
+
+/// Follows an account. Where the way there contradicts what is known, the root's last word counts:
+/// a generation that it began overrides the branch of a stolen approver.
+fn follow(
+    account: &mut VerifiedAccount,
+    newer: &[Manifest],
+    claimed: &ClaimedAccount,
+    now: u64,
+) -> Result<(), ChainError> {
+    let certificates = &claimed.certificates;
+    match account.advance(newer, certificates, now) {
+        Err(contradiction @ (ChainError::Forked | ChainError::MissingManifest)) => {
+            let begins = |manifest: &Manifest| {
+                let statement = manifest.statement();
+                statement.signer == Issuer::Root && statement.generation > account.generation()
+            };
+            let generation = newer.iter().rposition(begins).ok_or(contradiction)?;
+            account.advance(&newer[generation..], certificates, now)
+        }
+        result => result,
+    }
+}
+
+/// A device follows its own account also past the end of a manifest: an approver that was away for
+/// a month could renew it never again otherwise.
+fn within_its_life(newer: &[Manifest], now: u64) -> u64 {
+    let expires = newer.last().map_or(now, |newest| newest.statement().expires);
+    now.min(expires.saturating_sub(1))
 }
 
 /// Leaves out what lies before the manifest known: it may have been forgotten here. An answer
@@ -127,40 +156,6 @@ impl Device {
     pub fn verified_account(&self, user: UserAddress) -> Result<Option<VerifiedAccount>, Error> {
         let known = self.inner.store.read(|db| accounts::load(db, user))?;
         Ok(known.map(|known| known.account))
-    }
-
-    /// Tells how far a user's identity is confirmed; `None` for a user never seen.
-    pub fn trust(&self, user: UserAddress) -> Result<Option<Trust>, Error> {
-        let known = self.inner.store.read(|db| accounts::load(db, user))?;
-        Ok(known.map(|known| known.trust()))
-    }
-
-    /// Notes that the person has compared a fingerprint with the user's own device.
-    pub fn verify_identity(&self, user: UserAddress, compared: Fingerprint) -> Result<(), Error> {
-        self.confirm(user, compared, |known| known.verified = Some(compared))
-    }
-
-    /// Accepts a changed identity: the person has read the warning and goes on.
-    pub fn accept_identity(&self, user: UserAddress, shown: Fingerprint) -> Result<(), Error> {
-        self.confirm(user, shown, |_| ())
-    }
-
-    fn confirm(
-        &self,
-        user: UserAddress,
-        expected: Fingerprint,
-        change: impl FnOnce(&mut KnownAccount),
-    ) -> Result<(), Error> {
-        self.inner.store.write(|tx| {
-            let mut known = accounts::load(tx, user)?.ok_or(Error::Answer("account"))?;
-            let shown = known.account.fingerprint();
-            if shown != expected {
-                return Err(Error::FingerprintMismatch { expected, shown });
-            }
-            known.changed_from = None;
-            change(&mut known);
-            Ok(accounts::save(tx, &known)?)
-        })
     }
 
     /// Verifies and remembers an account that came with an answer.
@@ -210,75 +205,5 @@ impl Device {
             None => self.refresh_account(user).await?.known,
         };
         known.refuse_changed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::Device;
-    use crate::store::Store;
-    use crate::testing::{acquaint, device};
-
-    fn claimed(device: &Device) -> ClaimedAccount {
-        let account = device.own_account().unwrap();
-        ClaimedAccount {
-            user: account.user_address(),
-            root: *account.root(),
-            manifests: vec![account.manifest().clone()],
-            certificates: account.devices().to_vec(),
-        }
-    }
-
-    fn learn_as(
-        viewer: &Device,
-        claimed: &ClaimedAccount,
-        expected: Option<Fingerprint>,
-    ) -> Result<Learned, Error> {
-        let (own, now) = (claimed.user == viewer.user(), viewer.inner.env.now_seconds());
-        viewer.inner.store.write(|tx| learn(tx, claimed.user, claimed, expected, own, now))
-    }
-
-    #[tokio::test]
-    async fn a_changed_identity_blocks_sending_until_exactly_it_is_accepted() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let (bob, reset) =
-            (device(2, Store::in_memory().unwrap()), device(2, Store::in_memory().unwrap()));
-        acquaint(&ann, &bob);
-        let before = bob.own_account().unwrap().fingerprint();
-        let now = reset.own_account().unwrap().fingerprint();
-        ann.verify_identity(bob.user(), before).unwrap();
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Verified));
-
-        let learned = learn_as(&ann, &claimed(&reset), None).unwrap();
-        assert_eq!(learned.changed_now, Some(before));
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Changed { before }));
-        let refused = ann.sendable_account(bob.user()).await.unwrap_err();
-        assert!(matches!(refused, Error::IdentityChanged { now: shown, .. } if shown == now));
-        let refused = ann.accept_identity(bob.user(), before).unwrap_err();
-        assert!(matches!(refused, Error::FingerprintMismatch { .. }));
-        ann.accept_identity(bob.user(), now).unwrap();
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Unverified));
-        assert_eq!(ann.sendable_account(bob.user()).await.unwrap().fingerprint(), now);
-    }
-
-    #[tokio::test]
-    async fn the_own_account_is_never_replaced() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let impostor = device(1, Store::in_memory().unwrap());
-        let error = learn_as(&ann, &claimed(&impostor), None).unwrap_err();
-        assert!(matches!(error, Error::Identity { cause: ChainError::WrongRoot, .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn another_users_account_is_not_taken_for_the_one_asked_for() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let (bob, eve) =
-            (device(2, Store::in_memory().unwrap()), device(3, Store::in_memory().unwrap()));
-        let mut eves = claimed(&eve);
-        eves.user = bob.user();
-        let error = learn_as(&ann, &eves, None).unwrap_err();
-        assert!(matches!(error, Error::Identity { cause: ChainError::WrongUser, .. }), "{error:?}");
-        assert_eq!(ann.trust(bob.user()).unwrap(), None);
     }
 }

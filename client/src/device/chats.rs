@@ -9,9 +9,9 @@ use tonic::transport::Channel;
 use super::{Device, Resolved, Trust};
 use crate::error::Error;
 use crate::id::{self, ChatId};
-use crate::message::Message;
+use crate::message::NotShown;
 use crate::store::chats::{self, KnownChat};
-use crate::store::{messages, undecryptable};
+use crate::store::undecryptable;
 use crate::wire;
 
 const CHATS_PAGE: i32 = 200;
@@ -45,8 +45,8 @@ impl Device {
         resolved: &Resolved,
         accepted: billing::AcceptedPrice,
     ) -> Result<OpenChat, Error> {
-        if let Some(Trust::Changed { before }) = self.trust(resolved.owner)? {
-            let (user, now) = (resolved.owner, resolved.fingerprint);
+        if let Some(Trust::Changed { before, now }) = self.trust(resolved.owner)? {
+            let user = resolved.owner;
             return Err(Error::IdentityChanged { user, before, now });
         }
         let request = pb::OpenChatRequest {
@@ -150,14 +150,15 @@ impl Device {
         self.call(request, operation).await?.chat.ok_or(Error::Answer("chat"))
     }
 
-    /// Lists a chat's messages as this device has them, in their order.
-    pub fn history(&self, chat: ChatId) -> Result<Vec<Message>, Error> {
-        Ok(self.inner.store.read(|db| messages::history(db, chat))?)
-    }
-
     /// Lists the reasons for which envelopes were not shown, oldest first.
     pub fn undecryptable_reasons(&self) -> Result<Vec<String>, Error> {
         Ok(self.inner.store.read(undecryptable::reasons)?)
+    }
+
+    /// Lists the envelopes that were not shown, oldest first, with what became of each.
+    pub fn not_shown(&self) -> Result<Vec<NotShown>, Error> {
+        let now = self.inner.env.now_micros();
+        Ok(self.inner.store.read(|db| undecryptable::list(db, now))?)
     }
 
     /// Finds a chat, at the service where this device has not seen it yet.

@@ -2,12 +2,28 @@
 
 mod accounts;
 mod chats;
-mod link_device;
+mod compose;
+mod contents;
+mod enrollment;
+mod linking;
 mod links;
+mod maintenance;
+mod manifests;
+mod own_devices;
+mod own_keys;
 mod prekeys;
+mod receipts;
+mod recovery;
 mod register;
-mod sealing;
+mod report;
+mod reset;
+pub(crate) mod sealing;
 mod send;
+mod settings;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod trust;
 
 use std::sync::Arc;
 
@@ -17,15 +33,20 @@ use plasma_proto::messaging::v1 as pb;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
 
-pub use accounts::Trust;
 pub(crate) use accounts::{Learned, learn};
 pub use chats::{OpenChat, accept};
-pub use link_device::{Approval, LinkInvitation, LinkRequest, PendingDevice};
+#[cfg(test)]
+pub(crate) use contents::write_ref;
+pub use linking::{Approval, LinkingCheck, LinkingDetails, LinkingFailure, PendingLinking};
 pub use links::Resolved;
+pub use own_devices::OwnDevice;
+pub use reset::PendingReset;
+pub use trust::Trust;
 
 use crate::connection::{Connection, Endpoint};
 use crate::env::Env;
 use crate::error::Error;
+use crate::repair::Errands;
 use crate::store::{Store, own_device};
 
 /// A registered device. Clones are the same device.
@@ -47,6 +68,10 @@ pub(crate) struct Inner {
     pub(crate) flushing: Mutex<()>,
     /// Held while prekeys are made and published.
     pub(crate) publishing: Mutex<()>,
+    /// Held while control messages are sent.
+    pub(crate) repairing: Mutex<()>,
+    /// What is done in the background.
+    pub(crate) errands: Errands,
 }
 
 impl Device {
@@ -56,7 +81,10 @@ impl Device {
         if !own.registered {
             return Err(Error::NotRegistered);
         }
-        Ok(Self::assemble(endpoint.environment(), Connection::new(endpoint)?, store, own.keys))
+        let connection = Connection::new(endpoint)?;
+        let device = Self::assemble(endpoint.environment(), connection, store, own.keys);
+        device.expire_messages()?;
+        Ok(device)
     }
 
     pub(crate) fn assemble(
@@ -73,6 +101,8 @@ impl Device {
             sealing: Mutex::default(),
             flushing: Mutex::default(),
             publishing: Mutex::default(),
+            repairing: Mutex::default(),
+            errands: Errands::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -95,6 +125,16 @@ impl Device {
         F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
     {
         self.inner.connection.call(&self.inner.keys, message, operation).await
+    }
+
+    /// Calls the service as this device, once: for what is not worth repeating.
+    pub(crate) async fn call_once<M, R, O, F>(&self, message: M, operation: O) -> Result<R, Error>
+    where
+        M: Clone,
+        O: Fn(Channel, tonic::Request<M>) -> F,
+        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    {
+        self.inner.connection.call_once(&self.inner.keys, message, operation).await
     }
 
     /// Ends this device's token and streams at the service. The device can open a session again.

@@ -1,38 +1,26 @@
-//! Sending: kept first, sealed for the devices there are, repeated until it is decided.
+//! Sending: sealed for the devices there are, repeated until it is decided.
 
-use plasma_identity::VerifiedAccount;
-use plasma_proto::content::v1::{Content, Text, content::Body};
+use plasma_identity::{UserAddress, VerifiedAccount};
+use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::message_service_client::MessageServiceClient;
+use plasma_proto::messaging::v1::send_own_response::Outcome as OwnOutcome;
 use plasma_proto::messaging::v1::send_response::Outcome;
-use prost::Message as _;
 use tonic::transport::Channel;
 
+use super::sealing::{Keeping, Unsealed};
 use super::{Device, Learned};
+use crate::content::{self, Body, ReceiptKind};
 use crate::error::Error;
 use crate::id::{self, ChatId, MessageId};
-use crate::message::{Delivery, Direction, Message, MessageState, SendReport};
-use crate::store::outbox::{self, Outgoing};
-use crate::store::{chats, messages};
-use crate::wire;
+use crate::message::{Delivery, MessageState, SendReport};
+use crate::store::messages;
+use crate::store::outbox::{self, Outgoing, Route};
 
 /// Attempts after the first, each for the device sets that the service has answered with.
 const MISMATCHES_MAX: u32 = 5;
 
 impl Device {
-    /// Sends a text to every device of the peer and every other device of this user.
-    ///
-    /// The message is in the history from now on. When the service is out of reach for longer than
-    /// the endpoint's patience it stays [`MessageState::Pending`], and is sent again, as the same
-    /// message, by [`Device::flush_outbox`] or as soon as the device listens again. A refusal makes
-    /// it [`MessageState::Failed`].
-    pub async fn send_text(&self, chat: ChatId, text: &str) -> Result<SendReport, Error> {
-        let known = self.known_chat(chat).await?;
-        self.sendable_account(known.peer).await?;
-        let outgoing = self.write_down(chat, text)?;
-        self.transmit(&outgoing).await
-    }
-
     /// Sends again what the service has not accepted yet, oldest first, and returns what became of
     /// each. Ends at the first that finds the service out of reach.
     pub async fn flush_outbox(&self) -> Result<Vec<SendReport>, Error> {
@@ -42,79 +30,109 @@ impl Device {
             match self.transmit(&outgoing).await {
                 Ok(report) => reports.push(report),
                 Err(error) if error.is_transient() => return Err(error),
-                Err(error) => tracing::info!(%error, "a kept message was refused"),
+                Err(error) => tracing::info!(%error, "a kept content was refused"),
             }
         }
         Ok(reports)
     }
 
-    fn write_down(&self, chat: ChatId, text: &str) -> Result<Outgoing, Error> {
-        let env = &self.inner.env;
-        let id = MessageId(env.time_ordered_id());
-        let now = env.now_micros();
-        self.inner.store.write(|tx| {
-            let lamport = chats::next_lamport(tx, chat)?;
-            let content = Content {
-                chat_id: chat.0.as_bytes().to_vec().into(),
-                message_id: id.0.as_bytes().to_vec().into(),
-                lamport,
-                write_time: Some(wire::timestamp(now)),
-                body: Some(Body::Text(Text { body: text.to_owned(), ..Text::default() })),
+    /// Sends what is in the outbox and takes it out once that is decided.
+    pub(crate) async fn transmit(&self, outgoing: &Outgoing) -> Result<SendReport, Error> {
+        let (message, content) = (outgoing.message, &outgoing.content);
+        let result = match outgoing.route {
+            Route::Chat(chat) => {
+                self.transmit_to_chat(chat, message, content, Keeping::Stored).await
             }
-            .encode_to_vec();
-            if content.len() > plasma_e2ee::MAX_CONTENT_LENGTH {
-                return Err(Error::TextTooLong);
-            }
-            let message = Message {
-                chat,
-                id,
-                sender: self.address(),
-                lamport,
-                text: text.to_owned(),
-                write_micros: now,
-                direction: Direction::Outgoing,
-                state: MessageState::Pending,
-                from_removed_device: false,
-            };
-            messages::insert(tx, &message, now)?;
-            let outgoing = Outgoing { message: id, chat, content };
-            outbox::insert(tx, &outgoing)?;
-            Ok(outgoing)
-        })
-    }
-
-    async fn transmit(&self, outgoing: &Outgoing) -> Result<SendReport, Error> {
-        let result = self.transmit_to_current_devices(outgoing).await;
+            Route::Own => self.transmit_to_own_devices(message, content).await,
+        };
         let state = match &result {
             Ok(_) => MessageState::Sent,
-            Err(error) if self.stays_pending(error) => return result,
+            Err(error) if stays_pending(error, outgoing) => return result,
             Err(_) => MessageState::Failed,
         };
+        let remains = match &result {
+            // Whatever keeps the peer from hearing what was read: the own devices must.
+            Err(_) if receipt_kind(outgoing) == Some(ReceiptKind::Read) => {
+                Some(Outgoing { route: Route::Own, ..outgoing.clone() })
+                    .filter(|_| outgoing.route != Route::Own)
+            }
+            _ => None,
+        };
         self.inner.store.write(|tx| {
-            outbox::delete(tx, outgoing.message)?;
-            messages::set_state(tx, self.address(), outgoing.message, state)
+            outbox::delete(tx, message)?;
+            if let Some(remains) = &remains {
+                outbox::insert(tx, remains)?;
+            }
+            messages::set_state(tx, self.address(), message, state)
         })?;
-        result
+        match remains {
+            Some(remains) => Box::pin(self.transmit(&remains)).await,
+            None => result,
+        }
     }
 
-    /// A message waits for the service to come back, and for a person to accept a new identity.
-    #[expect(clippy::unused_self, reason = "reads as a question about this device's outbox")]
-    fn stays_pending(&self, error: &Error) -> bool {
-        error.is_transient() || matches!(error, Error::IdentityChanged { .. } | Error::Store(_))
+    /// Sends what is in the outbox, where nobody waits for the outcome: what is refused is dropped,
+    /// and what finds the service out of reach stays for later.
+    pub(crate) async fn transmit_patiently(&self, outgoing: &Outgoing) -> Result<(), Error> {
+        match self.transmit(outgoing).await {
+            Err(error @ Error::Store(_)) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "a content was not sent");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
-    async fn transmit_to_current_devices(&self, outgoing: &Outgoing) -> Result<SendReport, Error> {
-        let chat = self.known_chat(outgoing.chat).await?;
+    /// Sends to those devices that are online now.
+    pub(super) async fn transmit_ephemeral(
+        &self,
+        chat: ChatId,
+        message: MessageId,
+        content: &[u8],
+    ) -> Result<SendReport, Error> {
+        self.transmit_to_chat(chat, message, content, Keeping::Ephemeral).await
+    }
+
+    async fn transmit_to_chat(
+        &self,
+        chat: ChatId,
+        message: MessageId,
+        content: &[u8],
+        keeping: Keeping,
+    ) -> Result<SendReport, Error> {
+        let known = self.known_chat(chat).await?;
+        let unsealed = Unsealed { message, route: Route::Chat(chat), content, keeping };
         for _ in 0..=MISMATCHES_MAX {
-            let peer = self.sendable_account(chat.peer).await?;
+            let peer = self.sendable_account(known.peer).await?;
             let own = self.own_account()?;
-            let request = self.request(outgoing, &own, &peer).await?;
+            let sealed = match self.seal(&own, &peer, unsealed).await {
+                Ok(sealed) => sealed,
+                Err(error) => {
+                    self.follow_after(error, &[self.user(), known.peer]).await?;
+                    continue;
+                }
+            };
+            let request = pb::SendRequest {
+                chat_id: chat.to_string(),
+                message_id: message.to_string(),
+                peer_envelopes: sealed.peer,
+                own_envelopes: sealed.own,
+                peer_manifest_hash: peer.manifest_hash().0.to_vec().into(),
+                own_manifest_hash: own.manifest_hash().0.to_vec().into(),
+                ephemeral: keeping == Keeping::Ephemeral,
+            };
             let operation = |channel: Channel, request| async move {
                 MessageServiceClient::new(channel).send(request).await
             };
-            let mismatch = match self.call(request, operation).await?.outcome {
+            let answer = match keeping {
+                Keeping::Stored => self.call(request, operation).await?,
+                // Repeated, the same envelope could reach a device twice, and nobody waits for it.
+                Keeping::Ephemeral => self.call_once(request, operation).await?,
+            };
+            let mismatch = match answer.outcome {
                 None => return Err(Error::Answer("outcome")),
-                Some(Outcome::Accepted(accepted)) => return report(outgoing.message, &accepted),
+                Some(Outcome::Accepted(accepted)) => return report(message, &accepted),
                 Some(Outcome::Mismatch(mismatch)) => mismatch,
             };
             // Each is verified against what this device remembers; a device that nobody certified
@@ -123,6 +141,55 @@ impl Device {
             self.learn_peer(&peer, mismatch.peer_account.as_ref())?;
         }
         Err(Error::DeviceSetUnstable)
+    }
+
+    async fn transmit_to_own_devices(
+        &self,
+        message: MessageId,
+        content: &[u8],
+    ) -> Result<SendReport, Error> {
+        let keeping = Keeping::Stored;
+        let unsealed = Unsealed { message, route: Route::Own, content, keeping };
+        for _ in 0..=MISMATCHES_MAX {
+            let own = self.own_account()?;
+            if own.devices().len() <= 1 {
+                return Ok(SendReport { message, deliveries: Vec::new() });
+            }
+            let envelopes = match self.seal_own(&own, unsealed).await {
+                Ok(envelopes) => envelopes,
+                Err(error) => {
+                    self.follow_after(error, &[self.user()]).await?;
+                    continue;
+                }
+            };
+            let request = pb::SendOwnRequest {
+                message_id: message.to_string(),
+                envelopes,
+                own_manifest_hash: own.manifest_hash().0.to_vec().into(),
+            };
+            let operation = |channel: Channel, request| async move {
+                MessageServiceClient::new(channel).send_own(request).await
+            };
+            let mismatch = match self.call(request, operation).await?.outcome {
+                None => return Err(Error::Answer("outcome")),
+                Some(OwnOutcome::Accepted(accepted)) => return report(message, &accepted),
+                Some(OwnOutcome::Mismatch(mismatch)) => mismatch,
+            };
+            self.learn(self.user(), mismatch.account.as_ref(), None)?;
+        }
+        Err(Error::DeviceSetUnstable)
+    }
+
+    /// Brings lists of devices up to date after the keys of a device were asked for that the service
+    /// knows no more. Any other failure stays one.
+    async fn follow_after(&self, error: Error, users: &[UserAddress]) -> Result<(), Error> {
+        if error.reason() != Some(ErrorReason::NotFound) {
+            return Err(error);
+        }
+        for user in users {
+            self.refresh_account(*user).await?;
+        }
+        Ok(())
     }
 
     fn learn_peer(
@@ -140,23 +207,22 @@ impl Device {
             }),
         }
     }
+}
 
-    async fn request(
-        &self,
-        outgoing: &Outgoing,
-        own: &VerifiedAccount,
-        peer: &VerifiedAccount,
-    ) -> Result<pb::SendRequest, Error> {
-        let sealed = self.seal(own, peer, &outgoing.content).await?;
-        Ok(pb::SendRequest {
-            chat_id: outgoing.chat.to_string(),
-            message_id: outgoing.message.to_string(),
-            peer_envelopes: sealed.peer,
-            own_envelopes: sealed.own,
-            peer_manifest_hash: peer.manifest_hash().0.to_vec().into(),
-            own_manifest_hash: own.manifest_hash().0.to_vec().into(),
-            ephemeral: false,
-        })
+/// A message waits for the service to come back, and for a person to accept a new identity; a
+/// receipt for the first alone.
+fn stays_pending(error: &Error, outgoing: &Outgoing) -> bool {
+    match error {
+        Error::IdentityChanged { .. } => receipt_kind(outgoing).is_none(),
+        Error::Store(_) => true,
+        _ => error.is_transient(),
+    }
+}
+
+fn receipt_kind(outgoing: &Outgoing) -> Option<ReceiptKind> {
+    match content::read(&outgoing.content)?.body {
+        Body::Receipt { kind, .. } => Some(kind),
+        _ => None,
     }
 }
 

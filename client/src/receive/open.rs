@@ -4,24 +4,22 @@ use std::collections::HashSet;
 
 use plasma_e2ee::{
     DecryptError, Decrypted, EnvelopeInfo, HandshakeKeys, LocalDevice, PREKEY_LIFETIME_SECONDS,
-    SessionRecord, decrypt, peek,
+    SessionRecord, decrypt, envelope_hash, is_retry_request, peek,
 };
-use plasma_identity::{
-    DeviceAddress, MAX_LATENCY_SECONDS, PrekeyRole, UserAddress, VerifiedAccount,
-};
-use plasma_proto::content::v1::{Content, content::Body};
+use plasma_identity::{DeviceAddress, MAX_LATENCY_SECONDS, PrekeyRole, UserAddress};
 use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1::Envelope;
-use prost::Message as _;
 use rusqlite::Transaction;
-use uuid::Uuid;
 
+use crate::content::{self, Body, Context, Opened};
 use crate::device::Device;
-use crate::error::{Error, UndecryptableReason};
+use crate::error::Error;
 use crate::id::{self, ChatId, MessageId};
-use crate::message::{Direction, Event, Message, MessageState, Undecryptable};
-use crate::store::chats::{self, KnownChat, LAMPORT_MAX};
-use crate::store::{StoreError, accounts, messages, prekeys, sessions, undecryptable};
+use crate::message::{Event, MessageRef, Repair, Undecryptable};
+use crate::reason::UndecryptableReason;
+use crate::repair::is_repairable;
+use crate::store::chats;
+use crate::store::{StoreError, accounts, messages, opened, prekeys, sessions, undecryptable};
 use crate::wire;
 
 /// What must be fetched before an envelope can be opened.
@@ -38,21 +36,15 @@ enum Step {
     Fetch(Need, UndecryptableReason),
 }
 
-/// The content, checked.
-struct Opened {
-    chat: ChatId,
-    id: MessageId,
-    lamport: u64,
-    text: String,
-    write_micros: i64,
-}
-
 impl Device {
     /// Opens an envelope and saves what it holds; after that it may be acknowledged.
     ///
     /// Fails only when the store fails or something that must be fetched is out of reach: then
     /// nothing has changed and the envelope is not acknowledged.
     pub(crate) async fn open_envelope(&self, envelope: &Envelope) -> Result<Vec<Event>, Error> {
+        if is_retry_request(&envelope.ciphertext) {
+            return self.follow(&envelope.ciphertext).await;
+        }
         let (mut events, mut fetched) = (Vec::new(), HashSet::new());
         loop {
             let (need, otherwise) = match self.inner.store.write(|tx| self.step(tx, envelope))? {
@@ -68,7 +60,10 @@ impl Device {
                 Some(otherwise)
             };
             if let Some(reason) = refused {
-                let event = self.inner.store.write(|tx| self.record(tx, envelope, reason))?;
+                let event = self
+                    .inner
+                    .store
+                    .write(|tx| self.record(tx, envelope, reason, Repair::NotPossible))?;
                 events.push(event);
                 return Ok(events);
             }
@@ -119,7 +114,7 @@ impl Device {
         let mut record = sessions::load(tx, self.address(), info.sender)?;
         let local = LocalDevice::new(&self.inner.keys, &own)?;
         match decrypt(&mut record, &local, &keys, &remote, &envelope.ciphertext, now) {
-            Ok(decrypted) => self.keep(tx, envelope, &record, &decrypted, &remote),
+            Ok(decrypted) => self.keep(tx, envelope, &record, &decrypted),
             Err(error @ DecryptError::UnknownSenderManifest) => {
                 let reason = UndecryptableReason::Protocol(error);
                 Ok(Step::Fetch(Need::Account(sender), reason))
@@ -132,7 +127,15 @@ impl Device {
             Err(DecryptError::Duplicate) if is_kept(tx, envelope, info.sender)? => {
                 Ok(Step::Done(Vec::new()))
             }
-            Err(error) => self.refuse(tx, envelope, UndecryptableReason::Protocol(error)),
+            Err(error) => {
+                let repair = if is_repairable(error) {
+                    self.ask_again(tx, envelope, info.sender, &remote)?
+                } else {
+                    Repair::NotPossible
+                };
+                let reason = UndecryptableReason::Protocol(error);
+                Ok(Step::Done(vec![self.record(tx, envelope, reason, repair)?]))
+            }
         }
     }
 
@@ -143,37 +146,73 @@ impl Device {
         envelope: &Envelope,
         record: &SessionRecord,
         decrypted: &Decrypted,
-        remote: &VerifiedAccount,
     ) -> Result<Step, Error> {
-        let opened = read_content(&decrypted.content);
-        let chat = match &opened {
-            Some(opened) => match chats::load(tx, opened.chat)? {
-                None => {
-                    let need = Need::Chat(opened.chat);
-                    return Ok(Step::Fetch(need, UndecryptableReason::WrongChat));
-                }
+        let Some(outer) = content::read(&decrypted.content) else {
+            self.keep_session(tx, record, decrypted)?;
+            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+        };
+        let (writer, opened) = match &outer.body {
+            // An own device vouches for what another device has written.
+            Body::Forward { sender, content } if self.is_own(decrypted.sender) => {
+                (*sender, &**content)
+            }
+            _ => (decrypted.sender, &outer),
+        };
+        let chat = match opened.chat {
+            Some(chat) => match chats::load(tx, chat)? {
+                None => return Ok(Step::Fetch(Need::Chat(chat), UndecryptableReason::WrongChat)),
                 known => known,
             },
             None => None,
         };
         self.keep_session(tx, record, decrypted)?;
-        let (Some(opened), Some(chat)) = (opened, chat) else {
-            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
-        };
-        let outgoing = remote.user_address() == self.user();
-        if !outgoing && chat.peer != remote.user_address() {
-            return self.refuse(tx, envelope, UndecryptableReason::WrongChat);
+        if !self.is_own(writer) {
+            if opened.body.is_for_own_devices() {
+                return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+            }
+            if chat.is_none_or(|chat| chat.peer != writer.user_address()) {
+                return self.refuse(tx, envelope, UndecryptableReason::WrongChat);
+            }
         }
         let mut events = Vec::new();
-        if relabelled(envelope, &opened, decrypted.sender) {
+        if self.is_relabelled(envelope, &outer, decrypted.sender) {
             events.push(Event::Relabelled { envelope_id: envelope.envelope_id.clone() });
         }
-        let message = message(opened, chat, decrypted, outgoing);
-        chats::observe_lamport(tx, message.chat, message.lamport)?;
-        if messages::insert(tx, &message, self.inner.env.now_micros())? {
-            events.push(Event::Message(message));
+        let context = Context {
+            own: self.address(),
+            sender: writer,
+            sender_removed: decrypted.sender_removed && writer == decrypted.sender,
+            is_written_here: false,
+            chat,
+            now_micros: self.inner.env.now_micros(),
+            // What another device hands on came here in no envelope of its sender.
+            proof: (writer == decrypted.sender).then_some((envelope, &decrypted.disclosure)),
+        };
+        events.extend(content::apply(tx, &context, opened)?);
+        events.extend(resolve(tx, decrypted.sender, outer.id)?);
+        events.extend(resolve(tx, writer, opened.id)?);
+        if decrypted.recipient_view_stale {
+            let message = MessageRef { sender: writer, id: opened.id };
+            let content = &decrypted.content;
+            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, content)?;
+        }
+        if outer.body.is_noted() {
+            opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;
         }
         Ok(Step::Done(events))
+    }
+
+    fn is_own(&self, device: DeviceAddress) -> bool {
+        device.user_address() == self.user()
+    }
+
+    fn is_relabelled(&self, envelope: &Envelope, outer: &Opened, sender: DeviceAddress) -> bool {
+        let chat = outer.chat.map(|chat| chat.to_string()).unwrap_or_default();
+        // What own devices tell each other travels without a chat, whatever it is about.
+        let without_chat = self.is_own(sender) && envelope.chat_id.is_empty();
+        (envelope.chat_id != chat && !without_chat)
+            || envelope.message_id != outer.id.to_string()
+            || wire::read_device(envelope.sender.as_ref()).ok() != Some(sender)
     }
 
     fn keep_session(
@@ -186,6 +225,7 @@ impl Device {
         sessions::save(tx, record)?;
         for (role, id) in &decrypted.consumed {
             prekeys::delete(tx, *role, *id)?;
+            self.inner.errands.note_used_prekeys();
         }
         if let Some(marker) = &decrypted.replay_marker {
             let keys_die = now + PREKEY_LIFETIME_SECONDS + MAX_LATENCY_SECONDS;
@@ -200,7 +240,7 @@ impl Device {
         envelope: &Envelope,
         reason: UndecryptableReason,
     ) -> Result<Step, Error> {
-        Ok(Step::Done(vec![self.record(tx, envelope, reason)?]))
+        Ok(Step::Done(vec![self.record(tx, envelope, reason, Repair::NotPossible)?]))
     }
 
     fn record(
@@ -208,15 +248,31 @@ impl Device {
         tx: &Transaction<'_>,
         envelope: &Envelope,
         reason: UndecryptableReason,
+        repair: Repair,
     ) -> Result<Event, Error> {
         let undecryptable = Undecryptable {
             envelope_id: envelope.envelope_id.clone(),
             claimed_sender: peek(&envelope.ciphertext).ok().map(|info| info.sender),
+            claimed_message: MessageId::parse(&envelope.message_id).ok(),
             reason,
+            repair,
         };
-        undecryptable::insert(tx, &undecryptable, self.inner.env.now_micros())?;
+        let hash = envelope_hash(&envelope.ciphertext);
+        undecryptable::insert(tx, &undecryptable, &hash, self.inner.env.now_micros())?;
         Ok(Event::Undecryptable(undecryptable))
     }
+}
+
+/// Notes that a message is here that could not be read before.
+fn resolve(
+    tx: &Transaction<'_>,
+    sender: DeviceAddress,
+    id: MessageId,
+) -> Result<Vec<Event>, StoreError> {
+    let envelopes = undecryptable::resolve(tx, sender, id.0)?;
+    let message = MessageRef { sender, id };
+    let repaired = |envelope_id| Event::Repaired { envelope_id, message };
+    Ok(envelopes.into_iter().map(repaired).collect())
 }
 
 fn handshake_keys(tx: &Transaction<'_>, info: &EnvelopeInfo) -> Result<HandshakeKeys, StoreError> {
@@ -243,42 +299,7 @@ fn is_kept(
     sender: DeviceAddress,
 ) -> Result<bool, StoreError> {
     match id::parse("msg", &envelope.message_id) {
-        Ok(message) => messages::is_kept(tx, sender, message),
+        Ok(id) => Ok(messages::is_kept(tx, sender, id)? || opened::contains(tx, sender, id)?),
         Err(_) => Ok(false),
-    }
-}
-
-fn read_content(content: &[u8]) -> Option<Opened> {
-    let content = Content::decode(content).ok()?;
-    let Body::Text(text) = content.body? else { return None };
-    if !(1..=LAMPORT_MAX).contains(&content.lamport) {
-        return None;
-    }
-    Some(Opened {
-        chat: ChatId(Uuid::from_slice(&content.chat_id).ok()?),
-        id: MessageId(Uuid::from_slice(&content.message_id).ok()?),
-        lamport: content.lamport,
-        text: text.body,
-        write_micros: wire::micros(content.write_time),
-    })
-}
-
-fn relabelled(envelope: &Envelope, opened: &Opened, sender: DeviceAddress) -> bool {
-    envelope.chat_id != opened.chat.to_string()
-        || envelope.message_id != opened.id.to_string()
-        || wire::read_device(envelope.sender.as_ref()).ok() != Some(sender)
-}
-
-fn message(opened: Opened, chat: KnownChat, decrypted: &Decrypted, outgoing: bool) -> Message {
-    Message {
-        chat: chat.id,
-        id: opened.id,
-        sender: decrypted.sender,
-        lamport: opened.lamport,
-        text: opened.text,
-        write_micros: opened.write_micros,
-        direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
-        state: MessageState::Received,
-        from_removed_device: decrypted.sender_removed,
     }
 }

@@ -34,12 +34,17 @@ impl Pulled {
 }
 
 impl Device {
-    /// Takes a page of what is queued, saves it, acknowledges it, and tells what it was. Waits for
-    /// the first envelope up to `wait`, 10 s at most.
+    /// Takes a page of what is queued, saves it, acknowledges it, tells the peers that their
+    /// messages have come, and returns what it was. Waits for the first envelope up to `wait`, 10 s
+    /// at most.
     pub async fn pull_once(&self, wait: Duration) -> Result<Vec<Event>, Error> {
         let mut pulled = self.pull(wait).await?;
-        let events = std::mem::take(&mut pulled.events);
+        let mut events = std::mem::take(&mut pulled.events);
+        events.extend(self.expire_messages()?);
         self.acknowledge_pulled(pulled).await?;
+        if let Err(error) = self.send_due_receipts().await {
+            tracing::warn!(%error, "receipts were not sent");
+        }
         Ok(events)
     }
 
@@ -54,8 +59,12 @@ impl Device {
         };
         let request = PullRequest { page_size: PAGE_SIZE, wait: Some(wait) };
         let answer = self.call(request, operation).await?;
-        let mut pulled =
-            Pulled { events: Vec::new(), has_more: answer.has_more, envelope_ids: Vec::new() };
+        let announced = self.note_reset(answer.pending_reset.as_ref())?.map(Event::ResetPending);
+        let mut pulled = Pulled {
+            events: announced.into_iter().collect(),
+            has_more: answer.has_more,
+            envelope_ids: Vec::new(),
+        };
         for envelope in answer.envelopes {
             pulled.events.extend(self.open_envelope(&envelope).await?);
             pulled.envelope_ids.push(envelope.envelope_id);

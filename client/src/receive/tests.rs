@@ -8,9 +8,10 @@ use tokio::runtime::Builder;
 use uuid::Uuid;
 
 use crate::device::Device;
-use crate::error::{Error, UndecryptableReason};
+use crate::error::Error;
 use crate::id::{ChatId, MessageId};
 use crate::message::Event;
+use crate::reason::UndecryptableReason;
 use crate::store::{Store, chats, prekeys};
 use crate::testing::{CHAT, acquaint, device, envelope, envelope_of, shown};
 
@@ -170,7 +171,10 @@ async fn the_order_comes_from_the_counter_and_not_from_arrival() {
 #[tokio::test]
 async fn the_database_refuses_the_same_message_of_the_same_device() {
     let (_, bob) = pair();
-    let insert = "INSERT INTO message VALUES (?1, ?2, ?3, 1, '', 0, 0, 0, 4, 0)";
+    let insert =
+        "INSERT INTO message (sender, message, chat, lamport, body, write_micros, save_micros,
+                                       outgoing, state, from_removed_device)
+                  VALUES (?1, ?2, ?3, 1, '', 0, 0, 0, 4, 0)";
     let key = params![&bob.address().to_bytes()[..], [1_u8; 16], &CHAT.0.as_bytes()[..]];
     bob.inner
         .store

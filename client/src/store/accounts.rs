@@ -3,7 +3,7 @@
 use plasma_identity::{Fingerprint, UserAddress, VerifiedAccount};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{StoreError, user_key};
+use super::{StoreError, read_user, user_key};
 
 /// An account as this device remembers it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,13 @@ pub(crate) fn load(
         verified: read_fingerprint(verified)?,
         changed_from: read_fingerprint(changed_from)?,
     }))
+}
+
+/// Lists the users whose accounts were verified here.
+pub(crate) fn users(connection: &Connection) -> Result<Vec<UserAddress>, StoreError> {
+    let mut statement = connection.prepare("SELECT user FROM account ORDER BY user")?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    rows.map(|key| read_user(&key?)).collect()
 }
 
 pub(crate) fn save(connection: &Connection, known: &KnownAccount) -> Result<(), StoreError> {

@@ -45,6 +45,46 @@ pub(crate) fn load(connection: &Connection, id: ChatId) -> Result<Option<KnownCh
     Ok(Some(KnownChat { id, peer: read_user(&peer)?, host_tenant: super::read_uuid(&host)? }))
 }
 
+/// Finds a chat with a peer.
+pub(crate) fn with_peer(
+    connection: &Connection,
+    peer: UserAddress,
+) -> Result<Option<ChatId>, StoreError> {
+    let sql = "SELECT chat FROM chat WHERE peer = ?1 ORDER BY chat LIMIT 1";
+    let key = [&user_key(peer)[..]];
+    let chat: Option<Vec<u8>> = connection.query_row(sql, key, |row| row.get(0)).optional()?;
+    chat.map(|chat| super::read_uuid(&chat).map(ChatId)).transpose()
+}
+
+/// A chat and the greatest counter seen in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ListedChat {
+    pub(crate) known: KnownChat,
+    pub(crate) lamport: u64,
+}
+
+/// Lists every chat, those with a message saved last first.
+pub(crate) fn list(connection: &Connection) -> Result<Vec<ListedChat>, StoreError> {
+    let mut statement = connection.prepare(
+        "SELECT chat, peer, host_tenant, lamport FROM chat
+         ORDER BY (SELECT MAX(save_micros) FROM message WHERE message.chat = chat.chat) DESC, chat",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut listed = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (id, peer, host): (Vec<u8>, Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let lamport: i64 = row.get(3)?;
+        let known = KnownChat {
+            id: ChatId(super::read_uuid(&id)?),
+            peer: read_user(&peer)?,
+            host_tenant: super::read_uuid(&host)?,
+        };
+        let lamport = u64::try_from(lamport).map_err(|_| StoreError::Value("lamport"))?;
+        listed.push(ListedChat { known, lamport });
+    }
+    Ok(listed)
+}
+
 /// Returns the counter for the next message and keeps it.
 pub(crate) fn next_lamport(connection: &Connection, id: ChatId) -> Result<u64, StoreError> {
     let lamport: i64 = connection.query_row(

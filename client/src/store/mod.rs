@@ -6,14 +6,29 @@
 //! file: it belongs into the storage that the platform protects, and is made readable for its owner
 //! only.
 
+pub(crate) mod account_reset;
 pub(crate) mod accounts;
+pub(crate) mod annotations;
 pub(crate) mod chats;
+pub(crate) mod contacts;
+pub(crate) mod control;
+pub(crate) mod device_names;
+pub(crate) mod evidence;
+pub(crate) mod expiry;
+pub(crate) mod forwarded;
+pub(crate) mod history;
 pub(crate) mod messages;
+pub(crate) mod opened;
 pub(crate) mod outbox;
+pub(crate) mod overview;
 pub(crate) mod own_device;
 pub(crate) mod prekeys;
+pub(crate) mod receipts;
+pub(crate) mod retry_requests;
 mod schema;
+pub(crate) mod sent_log;
 pub(crate) mod sessions;
+pub(crate) mod settings;
 pub(crate) mod undecryptable;
 
 use std::path::Path;
@@ -25,6 +40,9 @@ use plasma_e2ee::StateError;
 use plasma_identity::{AccountBytesError, DeviceAddress, UserAddress};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use uuid::Uuid;
+
+use crate::id::MessageId;
+use crate::message::MessageRef;
 
 /// Why the device's memory failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +113,13 @@ impl Store {
         transaction.commit().map_err(StoreError::from)?;
         Ok(value)
     }
+
+    /// Overwrites what the write-ahead log still holds of deleted secrets.
+    pub(crate) fn truncate_log(&self) -> Result<(), StoreError> {
+        let connection = self.connection.lock();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
 }
 
 #[cfg(unix)]
@@ -126,6 +151,11 @@ pub(crate) fn read_user(key: &[u8]) -> Result<UserAddress, StoreError> {
 pub(crate) fn read_device(key: &[u8]) -> Result<DeviceAddress, StoreError> {
     let (user, device) = key.split_at_checked(32).ok_or(StoreError::Value("device"))?;
     Ok(read_user(user)?.device(read_uuid(device)?))
+}
+
+/// Reads the name of a message.
+pub(crate) fn read_ref(sender: &[u8], id: &[u8]) -> Result<MessageRef, StoreError> {
+    Ok(MessageRef { sender: read_device(sender)?, id: MessageId(read_uuid(id)?) })
 }
 
 /// Reads an id.

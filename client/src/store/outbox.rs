@@ -5,23 +5,32 @@ use rusqlite::{Connection, params};
 use super::{StoreError, read_uuid};
 use crate::id::{ChatId, MessageId};
 
+/// Whom a content is sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Every device of the peer of a chat, and every other device of this user.
+    Chat(ChatId),
+    /// Every other device of this user.
+    Own,
+}
+
 /// A content on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
     pub(crate) message: MessageId,
-    pub(crate) chat: ChatId,
+    pub(crate) route: Route,
     pub(crate) content: Vec<u8>,
 }
 
 pub(crate) fn insert(connection: &Connection, outgoing: &Outgoing) -> Result<(), StoreError> {
+    let chat = match outgoing.route {
+        Route::Chat(chat) => Some(chat.0.into_bytes()),
+        Route::Own => None,
+    };
     connection.execute(
         "INSERT INTO outbox (message, chat, content, position)
          VALUES (?1, ?2, ?3, (SELECT COALESCE(MAX(position), 0) + 1 FROM outbox))",
-        params![
-            &outgoing.message.0.as_bytes()[..],
-            &outgoing.chat.0.as_bytes()[..],
-            outgoing.content
-        ],
+        params![&outgoing.message.0.as_bytes()[..], chat, outgoing.content],
     )?;
     Ok(())
 }
@@ -38,10 +47,13 @@ pub(crate) fn list(connection: &Connection) -> Result<Vec<Outgoing>, StoreError>
     let mut rows = statement.query([])?;
     let mut waiting = Vec::new();
     while let Some(row) = rows.next()? {
-        let (message, chat): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        let (message, chat): (Vec<u8>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
         waiting.push(Outgoing {
             message: MessageId(read_uuid(&message)?),
-            chat: ChatId(read_uuid(&chat)?),
+            route: match chat {
+                Some(chat) => Route::Chat(ChatId(read_uuid(&chat)?)),
+                None => Route::Own,
+            },
             content: row.get(2)?,
         });
     }

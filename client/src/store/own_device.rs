@@ -49,11 +49,18 @@ pub(crate) fn mark_registered(connection: &Connection) -> Result<(), StoreError>
     Ok(())
 }
 
+/// Deletes the root key, which the recovery kit holds from now on.
+pub(crate) fn delete_root(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("UPDATE own_device SET root = NULL", [])?;
+    Ok(())
+}
+
 /// Forgets keys that were never registered.
 pub(crate) fn discard_unregistered(connection: &Connection) -> Result<(), StoreError> {
     if connection.execute("DELETE FROM own_device WHERE NOT registered", [])? > 0 {
         connection.execute_batch(
-            "DELETE FROM account; DELETE FROM prekey; DELETE FROM prekey_counter;",
+            "DELETE FROM account; DELETE FROM prekey; DELETE FROM prekey_counter;
+             DELETE FROM contact; DELETE FROM device_name;",
         )?;
     }
     Ok(())

@@ -10,7 +10,7 @@ use plasma_client::{
 use plasma_proto::error::v1::ErrorReason;
 use plasma_testkit::ClusterKind;
 
-use crate::world::{SOON, World, linked, open, shows, texts, until};
+use crate::world::{SOON, World, open, shows, texts, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn first_contact_and_both_directions_on_four_devices() -> Result<()> {
@@ -18,9 +18,9 @@ async fn first_contact_and_both_directions_on_four_devices() -> Result<()> {
         let world = World::start(kind).await?;
         let (left, right) = (world.endpoint(0), world.endpoint(1));
         let ann = world.first_device("ann", &left).await?;
-        let ann2 = linked(&ann, &left).await?;
+        let ann2 = world.linked("ann", &ann, &left).await?;
         let bob = world.first_device("bob", &right).await?;
-        let bob2 = linked(&bob, &right).await?;
+        let bob2 = world.linked("bob", &bob, &right).await?;
         let link: ContactLink = bob.create_link().await?.to_string().parse()?;
         let resolved = ann.resolve(&link).await?;
         assert_eq!(resolved.trust, Trust::Verified);
@@ -112,7 +112,7 @@ async fn a_sender_learns_of_a_new_device_and_reaches_it() -> Result<()> {
     let bob = world.first_device("bob", &endpoint).await?;
     let chat = open(&ann, &bob.create_link().await?).await?;
     assert_eq!(ann.send_text(chat, "one").await?.deliveries.len(), 1);
-    let bob2 = linked(&bob, &endpoint).await?;
+    let bob2 = world.linked("bob", &bob, &endpoint).await?;
     // The device set that the service goes by is at most a second old.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(ann.send_text(chat, "two").await?.deliveries.len(), 2);

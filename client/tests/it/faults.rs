@@ -19,7 +19,7 @@ use plasma_testkit::platform::{amount, one_time_unlock};
 use plasma_testkit::{Cluster, ClusterKind, Onboarding, Platform};
 use tonic::transport::Channel;
 
-use crate::world::{SOON, World, linked, open, texts};
+use crate::world::{SOON, World, linked_in, open, texts};
 
 const PRICE: i64 = 300;
 /// How long work may go on while nodes die and come back.
@@ -220,7 +220,8 @@ impl Market {
         let token = platform.user_token("payer")?;
         let store = Store::in_memory()?;
         let first = Device::register_first(&endpoint(0), store, tenant, &token).await?;
-        let second = linked(&first, &endpoint(1)).await?;
+        let store = Store::in_memory()?;
+        let second = linked_in(&platform, "payer", &first, &endpoint(1), store).await?;
         let quote = first.resolve(&links[0]).await?.quote;
         let accepted = accept(&quote);
         Ok(Self { cluster, platform, payers: vec![first, second], links, accepted })

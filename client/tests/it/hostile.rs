@@ -13,7 +13,7 @@ use plasma_proto::messaging::v1::link_service_client::LinkServiceClient;
 use plasma_proto::messaging::v1::send_response::Outcome;
 use plasma_testkit::{ClusterKind, Proxy};
 
-use crate::world::{World, linked, open, shows, texts};
+use crate::world::{World, open, shows, texts};
 
 /// Ann behind the lying service; Bob and Eve at the honest one.
 struct Scene {
@@ -164,7 +164,7 @@ async fn a_service_that_keeps_demanding_other_devices_gets_none() -> Result<()> 
 async fn a_manifest_that_was_replaced_does_not_come_back() -> Result<()> {
     let scene = Scene::set().await?;
     let before = shown_account(&scene.eve, &scene.bob).await?;
-    linked(&scene.bob, &scene.world.endpoint(0)).await?;
+    scene.world.linked("bob", &scene.bob, &scene.world.endpoint(0)).await?;
     let link = scene.bob.create_link().await?;
     assert_eq!(scene.ann.resolve(&link).await?.trust, Trust::Verified);
     assert_eq!(scene.ann.verified_account(scene.bob.user())?.unwrap().devices().len(), 2);

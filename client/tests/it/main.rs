@@ -1,10 +1,26 @@
 //! Devices against real `plasma serve` processes, on the embedded and on the scaled way to run.
 
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod linking;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod relayed;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod reset;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod trust;
 #[cfg(test)]
 mod world;

@@ -35,8 +35,9 @@ pub async fn arrive(
         let endpoint = stage.endpoint(node);
         let mut person = Person::arrive(name, &platforms.studio, &endpoint, folder).await?;
         transcript.step(&format!("{name}’s phone is registered on the platform’s word"));
-        person.add_laptop(&endpoint, folder).await?;
-        transcript.step(&format!("{name}’s laptop is certified by the phone"));
+        let code = person.add_laptop(&platforms.studio, &endpoint, folder).await?;
+        transcript.step(&format!("{name}’s phone scans the code of the laptop and certifies it"));
+        transcript.detail("check code", code);
         transcript.detail("user", figure::id(&person.user_id));
         transcript.detail("node", stage.cluster.node(node).endpoint());
         people.push(person);

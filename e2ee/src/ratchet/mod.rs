@@ -6,7 +6,7 @@
 //! leaves the state alone; the caller applies it when everything else has succeeded.
 
 mod receiving;
-#[cfg(test)]
+#[cfg(all(test, not(plasma_toy_primitives)))]
 pub(crate) mod specimens;
 mod step;
 mod stored;

@@ -6,7 +6,7 @@
 //! the product depends on this one. The fields are explained in `README.md`.
 
 mod account;
-mod bare;
+pub mod bare;
 mod contents;
 mod conversation;
 mod disclosure;
@@ -16,7 +16,7 @@ mod linking;
 mod links;
 mod manifests;
 mod prekeys;
-mod random;
+pub mod random;
 mod recovery;
 mod refusals;
 mod retry;

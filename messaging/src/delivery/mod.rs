@@ -133,14 +133,14 @@ impl Delivery {
         }
     }
 
-    /// Whether the node is being stopped: nobody is to wait here any longer.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.inner.draining.is_cancelled()
-    }
-
     /// The service's mark on what it delivers.
     pub(crate) fn franking(&self) -> &Franking {
         &self.inner.franking
+    }
+
+    /// Whether the node is being stopped: nobody is to wait here any longer.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.draining.is_cancelled()
     }
 
     async fn publish(&self, channel: &str, device: DeviceKey, notice: &Notice) -> Option<usize> {

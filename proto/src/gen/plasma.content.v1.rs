@@ -13,7 +13,7 @@ pub struct Content {
     pub message_id: ::prost::bytes::Bytes,
     /// Lamport counter of the chat: one more than the greatest the sender has
     /// seen, 1 to 2^53. Orders what happens in a chat, ties by sender device id.
-    /// 0 in receipts, typing notices, forwards and what belongs to no chat.
+    /// 0 in receipts, typing notices, settings, forwards and what belongs to no chat.
     #[prost(uint64, tag = "3")]
     pub lamport: u64,
     /// When the sender's device says it wrote the message; shown, never used to order.
@@ -158,7 +158,7 @@ pub struct DeviceName {
     /// The name, 1 to 64 bytes.
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// When it was set; the latest holds.
+    /// When it was set; the latest holds, of two at once the greater name.
     #[prost(message, optional, tag = "3")]
     pub set_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -168,7 +168,7 @@ pub struct ChatSettings {
     /// Until when the chat is silent; unset where it is not.
     #[prost(message, optional, tag = "1")]
     pub mute_until: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it was set; the latest holds.
+    /// When it was set; the latest holds, of two at once the longer silence.
     #[prost(message, optional, tag = "2")]
     pub set_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -178,7 +178,7 @@ pub struct AccountSettings {
     /// Whether peers are told what was read.
     #[prost(bool, tag = "1")]
     pub send_read_receipts: bool,
-    /// When it was set; the latest holds.
+    /// When it was set; the latest holds, of two at once the one that tells.
     #[prost(message, optional, tag = "2")]
     pub set_time: ::core::option::Option<::prost_types::Timestamp>,
 }
@@ -233,9 +233,23 @@ pub struct KnownChat {
     /// How the user has set it up.
     #[prost(message, optional, tag = "5")]
     pub settings: ::core::option::Option<ChatSettings>,
-    /// The disappearing timer, in seconds.
-    #[prost(uint32, tag = "6")]
-    pub disappearing_seconds: u32,
+    /// The disappearing timer; unset where nobody has set one.
+    #[prost(message, optional, tag = "6")]
+    pub timer: ::core::option::Option<KnownTimer>,
+}
+/// A chat's disappearing timer as the approver knows it, and its place in the chat:
+/// one that comes later, from an earlier place, does not replace it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KnownTimer {
+    /// Seconds; 0 where it is switched off.
+    #[prost(uint32, tag = "1")]
+    pub seconds: u32,
+    /// The Lamport counter of the content that set it.
+    #[prost(uint64, tag = "2")]
+    pub lamport: u64,
+    /// The device that set it, 48 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub sender: ::prost::bytes::Bytes,
 }
 /// What a receipt says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

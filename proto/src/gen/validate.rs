@@ -349,6 +349,12 @@ impl Validate for crate::content::v1::KnownContact {
     }
 }
 
+impl Validate for crate::content::v1::KnownTimer {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::content::v1::LinkingGrant {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())

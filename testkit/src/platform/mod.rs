@@ -4,6 +4,8 @@
 mod keys;
 mod tokens;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use plasma_proto::billing::v1::pricing_service_client::PricingServiceClient;
 use plasma_proto::billing::v1::publish_price_request::Mode;
@@ -41,9 +43,8 @@ pub struct Onboarding {
     pub allow_other_platforms: bool,
     /// The operator's share of each charge, in basis points.
     pub operator_share_basis_points: u32,
-    /// How long a reset of an account can be cancelled, in seconds; the service's default where
-    /// unset.
-    pub account_reset_delay_seconds: Option<i64>,
+    /// How long an account's devices can stop a reset; the service's default where unset.
+    pub account_reset_delay: Option<Duration>,
 }
 
 impl Onboarding {
@@ -54,7 +55,7 @@ impl Onboarding {
             access_mode: AccessMode::Free,
             allow_other_platforms: false,
             operator_share_basis_points: 0,
-            account_reset_delay_seconds: None,
+            account_reset_delay: None,
         }
     }
 
@@ -63,9 +64,15 @@ impl Onboarding {
         Self {
             access_mode: AccessMode::Paid,
             operator_share_basis_points,
-            account_reset_delay_seconds: None,
             ..Self::free(display_name)
         }
+    }
+
+    /// The same, and an account can begin anew this long after that was asked for.
+    #[must_use]
+    pub fn account_reset_after(mut self, delay: Duration) -> Self {
+        self.account_reset_delay = Some(delay);
+        self
     }
 
     /// The same, and users of other platforms may chat with its users.
@@ -292,8 +299,8 @@ async fn create_tenant(
             access_mode: onboarding.access_mode.into(),
             allow_other_platforms: onboarding.allow_other_platforms,
             account_reset_delay: onboarding
-                .account_reset_delay_seconds
-                .map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+                .account_reset_delay
+                .and_then(|delay| prost_types::Duration::try_from(delay).ok()),
         }),
         operator_share_basis_points: onboarding.operator_share_basis_points,
     };

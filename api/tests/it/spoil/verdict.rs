@@ -130,8 +130,10 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
         "CreateSessionRequest.signature" => {
             OfBytes { noise: nobody(), cut: field(), flipped: nobody() }
         }
-        // Opaque to the service.
-        "DeviceEnvelope.ciphertext" | "PostLinkingMessageRequest.ciphertext" => {
+        // Opaque to the service; what is disclosed, only who reads the report can judge.
+        "DeviceEnvelope.ciphertext"
+        | "PostLinkingMessageRequest.ciphertext"
+        | "DisclosedMessage.disclosure" => {
             OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
         // The mark, or what it covers, is not what the service made.
@@ -139,10 +141,6 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
         "Envelope.ciphertext" => {
             let tag = || Expect::Field(place.sibling_path("franking_tag"));
             OfBytes { noise: tag(), cut: tag(), flipped: tag() }
-        }
-        // Opaque to the service: only who reads the report can tell.
-        "DisclosedMessage.disclosure" => {
-            OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
         // Another device set than the one in force is an outcome of the response.
         "SendRequest.peer_manifest_hash"

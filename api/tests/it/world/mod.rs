@@ -2,6 +2,8 @@
 
 mod person;
 
+use std::time::Duration;
+
 use plasma_proto::billing::v1 as billing;
 use plasma_proto::messaging::v1 as pb;
 use plasma_testkit::platform::{amount, time_pass};
@@ -67,8 +69,7 @@ impl World {
     /// A platform whose users' accounts can be reset without delay.
     pub(crate) async fn hasty_platform(&self) -> Platform {
         let channel = self.wire.channel();
-        let onboarding =
-            Onboarding { account_reset_delay_seconds: Some(0), ..Onboarding::free("Hasty") };
+        let onboarding = Onboarding::free("Hasty").account_reset_after(Duration::ZERO);
         Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
     }
 

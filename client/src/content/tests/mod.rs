@@ -1,0 +1,6 @@
+//! Contents without a service: what devices write is handed from store to store.
+
+mod bounds;
+mod convergence;
+mod rules;
+mod stage;
