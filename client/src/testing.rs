@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use crate::connection::{Connection, Endpoint};
 use crate::device::Device;
+use crate::device::sealing::{Keeping, Unsealed};
 use crate::id::{ChatId, MessageId};
 use crate::message::Direction;
 use crate::store::accounts::{self, KnownAccount};
 use crate::store::chats::{self, KnownChat};
+use crate::store::outbox::Route;
 use crate::store::{Store, own_device, prekeys, sessions};
 use crate::{Env, wire};
 
@@ -145,7 +147,19 @@ pub(crate) async fn envelope_of(
     };
     let own = sender.own_account().unwrap();
     let peer = recipient.own_account().unwrap();
-    let sealed = sender.seal(&own, &peer, &content.encode_to_vec()).await.unwrap();
+    let sealed = sender
+        .seal(
+            &own,
+            &peer,
+            Unsealed {
+                message,
+                route: Route::Chat(chat),
+                content: &content.encode_to_vec(),
+                keeping: Keeping::Stored,
+            },
+        )
+        .await
+        .unwrap();
     Envelope {
         envelope_id: crate::id::format("env", sender.inner.env.random_id()),
         chat_id: chat.to_string(),

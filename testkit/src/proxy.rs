@@ -75,6 +75,13 @@ impl Proxy {
         lock(&self.changes).insert(method, Box::new(apply));
     }
 
+    /// Loses the answers of a method from now on: the service has done what it was asked, and the
+    /// caller never hears of it.
+    pub fn lose(&self, method: &'static str) {
+        let lost = |_: Bytes| Err(anyhow::anyhow!("the answer is lost"));
+        lock(&self.changes).insert(method, Box::new(lost));
+    }
+
     /// Passes the answers of a method on as they are again.
     pub fn restore(&self, method: &'static str) {
         lock(&self.changes).remove(method);

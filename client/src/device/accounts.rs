@@ -24,7 +24,7 @@ pub(crate) struct Learned {
 }
 
 impl KnownAccount {
-    fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
+    pub(crate) fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
         match self.changed_from {
             None => Ok(self.account),
             Some(before) => Err(Error::IdentityChanged {

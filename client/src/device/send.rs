@@ -8,6 +8,7 @@ use plasma_proto::messaging::v1::send_own_response::Outcome as OwnOutcome;
 use plasma_proto::messaging::v1::send_response::Outcome;
 use tonic::transport::Channel;
 
+use super::sealing::{Keeping, Unsealed};
 use super::{Device, Learned};
 use crate::content::{self, Body, ReceiptKind};
 use crate::error::Error;
@@ -18,13 +19,6 @@ use crate::store::outbox::{self, Outgoing, Route};
 
 /// Attempts after the first, each for the device sets that the service has answered with.
 const MISMATCHES_MAX: u32 = 5;
-
-/// A sealed content goes through the outbox, or to whoever is online and nowhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keeping {
-    Stored,
-    Ephemeral,
-}
 
 impl Device {
     /// Sends again what the service has not accepted yet, oldest first, and returns what became of
@@ -108,10 +102,11 @@ impl Device {
         keeping: Keeping,
     ) -> Result<SendReport, Error> {
         let known = self.known_chat(chat).await?;
+        let unsealed = Unsealed { message, route: Route::Chat(chat), content, keeping };
         for _ in 0..=MISMATCHES_MAX {
             let peer = self.sendable_account(known.peer).await?;
             let own = self.own_account()?;
-            let sealed = match self.seal(&own, &peer, content).await {
+            let sealed = match self.seal(&own, &peer, unsealed).await {
                 Ok(sealed) => sealed,
                 Err(error) => {
                     self.follow_after(error, &[self.user(), known.peer]).await?;
@@ -153,12 +148,14 @@ impl Device {
         message: MessageId,
         content: &[u8],
     ) -> Result<SendReport, Error> {
+        let keeping = Keeping::Stored;
+        let unsealed = Unsealed { message, route: Route::Own, content, keeping };
         for _ in 0..=MISMATCHES_MAX {
             let own = self.own_account()?;
             if own.devices().len() <= 1 {
                 return Ok(SendReport { message, deliveries: Vec::new() });
             }
-            let envelopes = match self.seal_own(&own, content).await {
+            let envelopes = match self.seal_own(&own, unsealed).await {
                 Ok(envelopes) => envelopes,
                 Err(error) => {
                     self.follow_after(error, &[self.user()]).await?;
