@@ -156,12 +156,14 @@ mod ratchet;
 mod recovery;
 mod retry;
 mod root_key;
-#[cfg(all(test, not(plasma_toy_primitives)))]
+#[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 mod secrecy;
 mod secret;
 mod session;
 mod state;
-#[cfg(all(test, not(plasma_toy_primitives)))]
+#[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 mod wycheproof;
 
 pub use bundle::PrekeyBundle;
