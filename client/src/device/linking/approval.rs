@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use plasma_e2ee::{LinkingApprover, LinkingRequest};
 use plasma_identity::{MAX_DEVICES, SignedPrekey, VerifiedAccount};
+use plasma_proto::content::v1::content::Body;
 use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use tokio::time::Instant;
