@@ -9,6 +9,10 @@ mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod prekeys;
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod world;
