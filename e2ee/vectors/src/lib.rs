@@ -5,6 +5,9 @@
 //! `docs/PROTOCOL.md` alone, and then lets the implementation open what the file holds. No crate of
 //! the product depends on this one. The fields are explained in `README.md`.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 mod account;
 pub mod bare;
 mod contents;

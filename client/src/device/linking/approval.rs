@@ -17,7 +17,6 @@ use crate::device::{Device, OwnDevice};
 use crate::error::Error;
 use crate::store::device_names::NamedDevice;
 use crate::store::outbox::Route;
-use plasma_proto::content::v1::content::Body;
 
 /// A linking that this device has answered. Dropped, it leads to nothing.
 pub struct Approval {

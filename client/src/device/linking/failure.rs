@@ -100,6 +100,8 @@ impl From<LinkingError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use tonic::{Code, Status};
     use tonic_types::{ErrorDetails, StatusExt};
     use uuid::Uuid;
@@ -107,7 +109,7 @@ mod tests {
     use super::*;
 
     fn refused(reason: ErrorReason, cause: &str) -> Option<LinkingFailure> {
-        let metadata = [("cause".to_owned(), cause.to_owned())].into();
+        let metadata = HashMap::from([("cause".to_owned(), cause.to_owned())]);
         let details = ErrorDetails::with_error_info(reason.as_str_name(), "plasma", metadata);
         let status = Status::with_error_details(Code::FailedPrecondition, "no", details);
         LinkingFailure::of(&Error::from(status))
