@@ -194,8 +194,8 @@ mod tests {
         Sent { message: id, carries: MessageRef { sender: writer, id }, chat: None, content }
     }
 
-    #[test]
-    fn what_is_forgotten_old_or_beyond_the_bound_is_not_found() {
+    #[tokio::test]
+    async fn what_is_forgotten_old_or_beyond_the_bound_is_not_found() {
         let device = device(1, Store::in_memory().unwrap());
         let (to, day) = (device.address(), 86_400);
         let found = |hash: &[u8; 32]| {

@@ -11,9 +11,13 @@ mod hostile;
 #[cfg(test)]
 mod linking;
 #[cfg(test)]
+mod prekeys;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod relayed;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl World {
         Self::on(cluster, Onboarding::free("Test Platform")).await
     }
 
+    /// A service with a platform of the test's choice.
+    pub async fn of_platform(kind: ClusterKind, onboarding: Onboarding) -> Result<Self> {
+        Self::on(Cluster::start(kind).await?, onboarding).await
+    }
+
     /// A service whose accounts can begin anew soon after that was asked for.
     pub async fn with_reset_after(kind: ClusterKind, delay: Duration) -> Result<Self> {
         let cluster = Cluster::builder(kind).env("PLASMA_ACCOUNT_RESET_DELAY_MIN", "0s");

@@ -6,7 +6,8 @@
 //! leaves the state alone; the caller applies it when everything else has succeeded.
 
 mod receiving;
-#[cfg(all(test, not(plasma_toy_primitives)))]
+#[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 pub(crate) mod specimens;
 mod step;
 mod stored;

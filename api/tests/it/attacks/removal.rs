@@ -25,12 +25,12 @@ pub(super) async fn removed_devices(
     let list = pb::ListChatsRequest::default();
     let reason = ErrorReason::Unauthenticated;
     let channels = stage.channels();
-    let (first, last) = (&channels[0], &channels[channels.len() - 1]);
+    let (here, there) = (&channels[0], &channels[channels.len() - 1]);
     let second = user.devices.pop().unwrap();
     let of_second = match streams.len() {
         1 => {
             let request = request_as(&second.token, pb::ReceiveRequest {}).unwrap();
-            let answer = MessageServiceClient::new(last.clone()).receive(request).await.unwrap();
+            let answer = MessageServiceClient::new(there.clone()).receive(request).await.unwrap();
             let mut stream = answer.into_inner();
             stream.message().await.unwrap().unwrap();
             stream
@@ -40,7 +40,7 @@ pub(super) async fn removed_devices(
     stage.must_work(LIST_CHATS, &second.token, &list).await;
     let removal = user.removal(&second);
     let since = Instant::now();
-    call(first, REVOKE, user.token(), &removal).await.unwrap();
+    call(here, REVOKE, user.token(), &removal).await.unwrap();
     let (ends, took) = tokio::join!(
         must_end(vec![of_second]),
         stage.until_refused(since, LIST_CHATS, &second.token, &list, reason),
@@ -53,7 +53,7 @@ pub(super) async fn removed_devices(
     user.account.advance(&[manifest], &[], crate::world::now()).unwrap();
     let generation = user.generation();
     let since = Instant::now();
-    call(last, START, user.token(), &generation).await.unwrap();
+    call(there, START, user.token(), &generation).await.unwrap();
     let (ends, took) = tokio::join!(
         must_end(streams),
         stage.until_refused(since, LIST_CHATS, user.token(), &list, reason),

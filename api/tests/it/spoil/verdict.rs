@@ -77,14 +77,13 @@ pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
         | "Envelope.message_id"
         | "Envelope.sender"
         | "Envelope.accept_time"
-        | "Envelope.franking_tag" => Expect::Field(place.path()),
-        "Envelope.ciphertext" => Expect::Field(place.sibling_path("franking_tag")),
+        | "Envelope.franking_tag"
         // The mask names the field.
-        "UpdateTenantRequest.display_name" | "UpdateTenantRequest.policy" => {
-            Expect::Field(place.path())
-        }
+        | "UpdateTenantRequest.display_name"
+        | "UpdateTenantRequest.policy"
         // The caller has no device.
-        "StartGenerationRequest.new_device" => Expect::Field(place.path()),
+        | "StartGenerationRequest.new_device" => Expect::Field(place.path()),
+        "Envelope.ciphertext" => Expect::Field(place.sibling_path("franking_tag")),
         _ => Expect::Accepted,
     }
 }
