@@ -1,9 +1,12 @@
 //! Devices without a service, for tests: each knows the other's account, and the first has started
 //! a session from the other's own keys.
 
+use std::sync::LazyLock;
+
 use plasma_e2ee::{LocalDevice, PrekeyBundle, PrivatePrekey, RemoteDevice, RootKey, initiate};
 use plasma_identity::{Capabilities, PrekeyRole, UserAddress, verify_chain};
 use plasma_proto::messaging::v1::Envelope;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::connection::{Connection, Endpoint};
@@ -48,8 +51,14 @@ pub(crate) fn device_of(user: u128, device: Uuid, store: Store) -> Device {
             accounts::save(tx, &KnownAccount { account, verified: None, changed_from: None })
         })
         .unwrap();
-    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
-    Device::assemble(env, connection, store, keys)
+    Device::assemble(env, connection(), store, keys)
+}
+
+/// A connection to nowhere. It wants a runtime around it, which a plain test does not have.
+fn connection() -> Connection {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    let _inside = RUNTIME.enter();
+    Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap()
 }
 
 /// A further device of `first`'s user, which `first` has certified.
@@ -74,8 +83,7 @@ pub(crate) fn second(first: &Device, store: Store) -> Device {
             own_device::mark_registered(tx)
         })
         .unwrap();
-    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
-    Device::assemble(env, connection, store, keys)
+    Device::assemble(env, connection(), store, keys)
 }
 
 /// Makes two devices of two users acquainted, with a chat.
