@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use plasma_e2ee::{
-    ApproveError, DecryptError, EncryptError, InitiateError, ParticipantError, RecoveryError,
-};
+use plasma_e2ee::{ApproveError, EncryptError, InitiateError, ParticipantError, RecoveryError};
 use plasma_identity::{ChainError, DeviceAddress, Fingerprint, UserAddress};
 use plasma_proto::billing::v1::{PriceChanged, Quote};
 use plasma_proto::error::v1::ErrorReason;
@@ -307,32 +305,4 @@ fn price_changed(status: &Status) -> Option<Quote> {
     let detail =
         details.iter().find(|any| any.type_url.ends_with("/plasma.billing.v1.PriceChanged"));
     PriceChanged::decode(detail?.value.as_slice()).ok()?.quote
-}
-
-/// Why an envelope is not shown. A closed list that apps explain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UndecryptableReason {
-    /// The protocol refuses the envelope.
-    Protocol(DecryptError),
-    /// The service shows no account for the user who is said to have sent it.
-    UnknownSender,
-    /// The sender's list of devices does not verify.
-    SenderIdentity(ChainError),
-    /// The content names a chat that the sender does not share with this user.
-    WrongChat,
-    /// The content is not one that this version knows.
-    UnknownContent,
-}
-
-impl UndecryptableReason {
-    /// Returns the stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Protocol(error) => error.reason(),
-            Self::UnknownSender => "UNKNOWN_SENDER",
-            Self::SenderIdentity(_) => "SENDER_IDENTITY_REFUSED",
-            Self::WrongChat => "WRONG_CHAT",
-            Self::UnknownContent => "UNKNOWN_CONTENT",
-        }
-    }
 }

@@ -32,7 +32,9 @@ mod error;
 mod id;
 mod message;
 pub mod qr;
+mod reason;
 mod receive;
+mod repair;
 mod store;
 #[cfg(test)]
 mod testing;
@@ -45,15 +47,16 @@ pub use device::{
     PendingLinking, PendingReset, Resolved, Trust, accept,
 };
 pub use env::Env;
-pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError, UndecryptableReason};
+pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, Reaction,
-    SendReport, StopCause, Undecryptable,
+    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown,
+    Reaction, Repair, SendReport, StopCause, Undecryptable,
 };
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
 pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};
+pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};
 pub use store::chats::KnownChat;
 pub use store::{Store, StoreError};

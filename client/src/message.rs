@@ -5,8 +5,9 @@ use plasma_proto::messaging::v1::DeliveryState;
 use uuid::Uuid;
 
 use crate::device::PendingReset;
-use crate::error::{Error, UndecryptableReason};
+use crate::error::Error;
 use crate::id::{ChatId, MessageId};
+use crate::reason::UndecryptableReason;
 use crate::store::chats::KnownChat;
 
 /// Who wrote a message.
@@ -145,8 +146,42 @@ pub struct Undecryptable {
     pub envelope_id: String,
     /// The device that the envelope claims to come from; not authenticated.
     pub claimed_sender: Option<DeviceAddress>,
+    /// The message that the service says it is; not authenticated.
+    pub claimed_message: Option<MessageId>,
     /// Why it is not shown.
     pub reason: UndecryptableReason,
+    /// Whether it is being repaired.
+    pub repair: Repair,
+}
+
+/// What becomes of an envelope that is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// The sender cannot help, or is not one to be asked.
+    NotPossible,
+    /// The sender is asked for the message once more, without anybody doing anything.
+    Requested,
+    /// The message has come since.
+    Resolved,
+    /// The sender was asked in vain: ask the person to write it again.
+    GivenUp,
+}
+
+/// An envelope that is not shown, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotShown {
+    /// The service's id of the envelope.
+    pub envelope_id: String,
+    /// The device that the envelope claims to come from; not authenticated.
+    pub claimed_sender: Option<DeviceAddress>,
+    /// The message that the service says it is; not authenticated.
+    pub claimed_message: Option<MessageId>,
+    /// The stable code of the reason, from a closed list.
+    pub code: String,
+    /// The reason in words for a person.
+    pub explanation: &'static str,
+    /// What became of it.
+    pub repair: Repair,
 }
 
 /// What happens while a device listens.
@@ -240,6 +275,13 @@ pub enum Event {
     },
     /// An envelope that is not shown; recorded and acknowledged.
     Undecryptable(Undecryptable),
+    /// What an envelope announced as not shown was about is here now.
+    Repaired {
+        /// The service's id of the envelope that was not shown.
+        envelope_id: String,
+        /// The message that it was.
+        message: MessageRef,
+    },
     /// The service put another chat, message or sender on an envelope than the sender put inside
     /// it. What is inside counts.
     Relabelled {

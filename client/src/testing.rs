@@ -8,10 +8,12 @@ use uuid::Uuid;
 
 use crate::connection::{Connection, Endpoint};
 use crate::device::Device;
+use crate::device::sealing::{Keeping, Unsealed};
 use crate::id::{ChatId, MessageId};
 use crate::message::Direction;
 use crate::store::accounts::{self, KnownAccount};
 use crate::store::chats::{self, KnownChat};
+use crate::store::outbox::Route;
 use crate::store::{Store, own_device, prekeys, sessions};
 use crate::{Env, wire};
 
@@ -44,6 +46,32 @@ pub(crate) fn device_of(user: u128, device: Uuid, store: Store) -> Device {
                 prekeys::insert(tx, &key, now)?;
             }
             accounts::save(tx, &KnownAccount { account, verified: None, changed_from: None })
+        })
+        .unwrap();
+    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
+    Device::assemble(env, connection, store, keys)
+}
+
+/// A further device of `first`'s user, which `first` has certified.
+pub(crate) fn second(first: &Device, store: Store) -> Device {
+    let env = first.inner.env.clone();
+    let own = first.own_account().unwrap();
+    let keys =
+        plasma_e2ee::DeviceKeys::generate(first.user().device(env.random_id()), &mut env.rng());
+    let request = keys.certificate_request(own.fingerprint(), Capabilities::V1);
+    let now = env.now_seconds();
+    let (certificate, manifest) = first.inner.keys.approve(&own, &request, true, now).unwrap();
+    let mut account = own;
+    account.advance(&[manifest], &[certificate], now).unwrap();
+    let verified = Some(account.fingerprint());
+    let known = KnownAccount { account, verified, changed_from: None };
+    for store in [&first.inner.store, &store] {
+        store.write(|tx| accounts::save(tx, &known)).unwrap();
+    }
+    store
+        .write(|tx| {
+            own_device::insert(tx, &keys, None)?;
+            own_device::mark_registered(tx)
         })
         .unwrap();
     let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
@@ -119,7 +147,19 @@ pub(crate) async fn envelope_of(
     };
     let own = sender.own_account().unwrap();
     let peer = recipient.own_account().unwrap();
-    let sealed = sender.seal(&own, &peer, &content.encode_to_vec()).await.unwrap();
+    let sealed = sender
+        .seal(
+            &own,
+            &peer,
+            Unsealed {
+                message,
+                route: Route::Chat(chat),
+                content: &content.encode_to_vec(),
+                keeping: Keeping::Stored,
+            },
+        )
+        .await
+        .unwrap();
     Envelope {
         envelope_id: crate::id::format("env", sender.inner.env.random_id()),
         chat_id: chat.to_string(),

@@ -20,7 +20,15 @@ use tower::{Service, ServiceExt};
 const FRAME_HEAD: usize = 5;
 
 type Change = Box<dyn FnMut(Bytes) -> Result<Bytes> + Send>;
-type Changes = Arc<Mutex<HashMap<&'static str, Change>>>;
+type Changes = Arc<Mutex<HashMap<&'static str, Treatment>>>;
+
+/// What is done to a method.
+enum Treatment {
+    /// Its requests do not reach the service.
+    Held,
+    /// Its answers are changed.
+    Changed(Change),
+}
 
 /// The service in between. It listens on loopback until it is dropped.
 pub struct Proxy {
@@ -72,7 +80,19 @@ impl Proxy {
             change(&mut message);
             Ok(message.encode_to_vec().into())
         };
-        lock(&self.changes).insert(method, Box::new(apply));
+        lock(&self.changes).insert(method, Treatment::Changed(Box::new(apply)));
+    }
+
+    /// Loses the answers of a method from now on: the service has done what it was asked, and the
+    /// caller never hears of it.
+    pub fn lose(&self, method: &'static str) {
+        let lost = |_: Bytes| Err(anyhow::anyhow!("the answer is lost"));
+        lock(&self.changes).insert(method, Treatment::Changed(Box::new(lost)));
+    }
+
+    /// Keeps the requests of a method from the service from now on.
+    pub fn hold(&self, method: &'static str) {
+        lock(&self.changes).insert(method, Treatment::Held);
     }
 
     /// Passes the answers of a method on as they are again.
@@ -87,12 +107,16 @@ impl Drop for Proxy {
     }
 }
 
-fn lock(changes: &Changes) -> MutexGuard<'_, HashMap<&'static str, Change>> {
+fn lock(changes: &Changes) -> MutexGuard<'_, HashMap<&'static str, Treatment>> {
     changes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn forward(mut upstream: Channel, changes: &Changes, request: Request) -> Result<Response> {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    ensure!(
+        !matches!(lock(changes).get(&method[..]), Some(Treatment::Held)),
+        "the request is held"
+    );
     let request = request.map(tonic::body::Body::new);
     let response = upstream.ready().await?.call(request).await?;
     if !lock(changes).contains_key(&method[..]) {
@@ -106,8 +130,8 @@ async fn forward(mut upstream: Channel, changes: &Changes, request: Request) -> 
     if frame.len() >= FRAME_HEAD {
         ensure!(frame[0] == 0, "the answer is compressed");
         let message = match lock(changes).get_mut(&method[..]) {
-            Some(change) => change(frame.slice(FRAME_HEAD..))?,
-            None => frame.slice(FRAME_HEAD..),
+            Some(Treatment::Changed(change)) => change(frame.slice(FRAME_HEAD..))?,
+            Some(Treatment::Held) | None => frame.slice(FRAME_HEAD..),
         };
         answer.put_u8(0);
         answer.put_u32(u32::try_from(message.len())?);

@@ -7,7 +7,7 @@ use super::Context;
 use crate::message::{Event, MessageRef};
 use crate::store::annotations::{self, Annotation, Kind};
 use crate::store::chats::KnownChat;
-use crate::store::{StoreError, evidence, messages, outbox};
+use crate::store::{StoreError, evidence, messages, outbox, sent_log};
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
@@ -30,6 +30,7 @@ pub(super) fn apply(
     let new = annotations::keep(tx, &deletion, context.now_micros)?;
     annotations::wipe(tx, chat.id, message)?;
     evidence::delete(tx, message)?;
+    sent_log::forget(tx, &message)?;
     if message.sender == context.own {
         outbox::delete(tx, message.id)?;
     }

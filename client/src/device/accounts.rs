@@ -24,7 +24,7 @@ pub(crate) struct Learned {
 }
 
 impl KnownAccount {
-    fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
+    pub(crate) fn refuse_changed(self) -> Result<VerifiedAccount, Error> {
         match self.changed_from {
             None => Ok(self.account),
             Some(before) => Err(Error::IdentityChanged {
@@ -205,75 +205,5 @@ impl Device {
             None => self.refresh_account(user).await?.known,
         };
         known.refuse_changed()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::{Device, Trust};
-    use crate::store::Store;
-    use crate::testing::{acquaint, device};
-
-    fn claimed(device: &Device) -> ClaimedAccount {
-        let account = device.own_account().unwrap();
-        ClaimedAccount {
-            user: account.user_address(),
-            root: *account.root(),
-            manifests: vec![account.manifest().clone()],
-            certificates: account.devices().to_vec(),
-        }
-    }
-
-    fn learn_as(
-        viewer: &Device,
-        claimed: &ClaimedAccount,
-        expected: Option<Fingerprint>,
-    ) -> Result<Learned, Error> {
-        let (own, now) = (claimed.user == viewer.user(), viewer.inner.env.now_seconds());
-        viewer.inner.store.write(|tx| learn(tx, claimed.user, claimed, expected, own, now))
-    }
-
-    #[tokio::test]
-    async fn a_changed_identity_blocks_sending_until_exactly_it_is_accepted() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let (bob, reset) =
-            (device(2, Store::in_memory().unwrap()), device(2, Store::in_memory().unwrap()));
-        acquaint(&ann, &bob);
-        let before = bob.own_account().unwrap().fingerprint();
-        let now = reset.own_account().unwrap().fingerprint();
-        ann.verify_identity(bob.user(), before).unwrap();
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Verified));
-
-        let learned = learn_as(&ann, &claimed(&reset), None).unwrap();
-        assert_eq!(learned.changed_now, Some(before));
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Changed { before, now }));
-        let refused = ann.sendable_account(bob.user()).await.unwrap_err();
-        assert!(matches!(refused, Error::IdentityChanged { now: shown, .. } if shown == now));
-        let refused = ann.accept_identity(bob.user(), before).unwrap_err();
-        assert!(matches!(refused, Error::FingerprintMismatch { .. }));
-        ann.accept_identity(bob.user(), now).unwrap();
-        assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Unverified));
-        assert_eq!(ann.sendable_account(bob.user()).await.unwrap().fingerprint(), now);
-    }
-
-    #[tokio::test]
-    async fn the_own_account_is_never_replaced() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let impostor = device(1, Store::in_memory().unwrap());
-        let error = learn_as(&ann, &claimed(&impostor), None).unwrap_err();
-        assert!(matches!(error, Error::Identity { cause: ChainError::WrongRoot, .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn another_users_account_is_not_taken_for_the_one_asked_for() {
-        let ann = device(1, Store::in_memory().unwrap());
-        let (bob, eve) =
-            (device(2, Store::in_memory().unwrap()), device(3, Store::in_memory().unwrap()));
-        let mut eves = claimed(&eve);
-        eves.user = bob.user();
-        let error = learn_as(&ann, &eves, None).unwrap_err();
-        assert!(matches!(error, Error::Identity { cause: ChainError::WrongUser, .. }), "{error:?}");
-        assert_eq!(ann.trust(bob.user()).unwrap(), None);
     }
 }

@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 use super::{Device, Resolved, Trust};
 use crate::error::Error;
 use crate::id::{self, ChatId};
+use crate::message::NotShown;
 use crate::store::chats::{self, KnownChat};
 use crate::store::undecryptable;
 use crate::wire;
@@ -152,6 +153,12 @@ impl Device {
     /// Lists the reasons for which envelopes were not shown, oldest first.
     pub fn undecryptable_reasons(&self) -> Result<Vec<String>, Error> {
         Ok(self.inner.store.read(undecryptable::reasons)?)
+    }
+
+    /// Lists the envelopes that were not shown, oldest first, with what became of each.
+    pub fn not_shown(&self) -> Result<Vec<NotShown>, Error> {
+        let now = self.inner.env.now_micros();
+        Ok(self.inner.store.read(|db| undecryptable::list(db, now))?)
     }
 
     /// Finds a chat, at the service where this device has not seen it yet.

@@ -88,7 +88,7 @@ impl Device {
         Ok(outgoing)
     }
 
-    fn encode(
+    pub(crate) fn encode(
         &self,
         chat: Option<ChatId>,
         message: MessageId,

@@ -17,10 +17,12 @@ mod recovery;
 mod register;
 mod report;
 mod reset;
-mod sealing;
+pub(crate) mod sealing;
 mod send;
 mod settings;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::sync::Arc;
@@ -44,6 +46,7 @@ pub use trust::Trust;
 use crate::connection::{Connection, Endpoint};
 use crate::env::Env;
 use crate::error::Error;
+use crate::repair::Errands;
 use crate::store::{Store, own_device};
 
 /// A registered device. Clones are the same device.
@@ -65,6 +68,10 @@ pub(crate) struct Inner {
     pub(crate) flushing: Mutex<()>,
     /// Held while prekeys are made and published.
     pub(crate) publishing: Mutex<()>,
+    /// Held while control messages are sent.
+    pub(crate) repairing: Mutex<()>,
+    /// What is done in the background.
+    pub(crate) errands: Errands,
 }
 
 impl Device {
@@ -94,6 +101,8 @@ impl Device {
             sealing: Mutex::default(),
             flushing: Mutex::default(),
             publishing: Mutex::default(),
+            repairing: Mutex::default(),
+            errands: Errands::default(),
         };
         Self { inner: Arc::new(inner) }
     }

@@ -34,7 +34,10 @@ impl Device {
         let device = self.clone();
         let made = move || device.inner.store.write(|tx| device.make_missing(tx, left));
         tokio::task::spawn_blocking(made).await.map_err(|_| Error::Interrupted)??;
-        self.upload().await
+        self.upload().await?;
+        let renewing =
+            self.inner.store.read(|db| prekeys::renewed_from(db, PrekeyRole::SignedEc))?;
+        if renewing.is_some() { self.drain_old_prekeys().await } else { Ok(()) }
     }
 
     fn make_missing(&self, tx: &Transaction<'_>, left: Left) -> Result<(), Error> {
@@ -45,13 +48,16 @@ impl Device {
         ];
         for (role, left, full) in wanted {
             // What an attempt before has made and not shown goes up first.
-            if left < full / 5 && prekeys::unpublished(tx, role)?.is_empty() {
+            if prekeys::must_renew(tx, role)? {
+                self.make(tx, role, full, now)?;
+            } else if left < full / 5 && prekeys::unpublished(tx, role)?.is_empty() {
                 self.make(tx, role, full - left, now)?;
             }
         }
         for role in [PrekeyRole::SignedEc, PrekeyRole::LastResortKem] {
             let newest = prekeys::newest(tx, role)?.unwrap_or(0);
-            if newest.saturating_add(PREKEY_ROTATION_SECONDS) <= now {
+            let due = newest.saturating_add(PREKEY_ROTATION_SECONDS) <= now;
+            if due || prekeys::must_renew(tx, role)? {
                 self.make(tx, role, 1, now)?;
             }
         }

@@ -1,12 +1,14 @@
 //! Sending: sealed for the devices there are, repeated until it is decided.
 
-use plasma_identity::VerifiedAccount;
+use plasma_identity::{UserAddress, VerifiedAccount};
+use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::message_service_client::MessageServiceClient;
 use plasma_proto::messaging::v1::send_own_response::Outcome as OwnOutcome;
 use plasma_proto::messaging::v1::send_response::Outcome;
 use tonic::transport::Channel;
 
+use super::sealing::{Keeping, Unsealed};
 use super::{Device, Learned};
 use crate::content::{self, Body, ReceiptKind};
 use crate::error::Error;
@@ -17,13 +19,6 @@ use crate::store::outbox::{self, Outgoing, Route};
 
 /// Attempts after the first, each for the device sets that the service has answered with.
 const MISMATCHES_MAX: u32 = 5;
-
-/// A sealed content goes through the outbox, or to whoever is online and nowhere else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keeping {
-    Stored,
-    Ephemeral,
-}
 
 impl Device {
     /// Sends again what the service has not accepted yet, oldest first, and returns what became of
@@ -107,10 +102,17 @@ impl Device {
         keeping: Keeping,
     ) -> Result<SendReport, Error> {
         let known = self.known_chat(chat).await?;
+        let unsealed = Unsealed { message, route: Route::Chat(chat), content, keeping };
         for _ in 0..=MISMATCHES_MAX {
             let peer = self.sendable_account(known.peer).await?;
             let own = self.own_account()?;
-            let sealed = self.seal(&own, &peer, content).await?;
+            let sealed = match self.seal(&own, &peer, unsealed).await {
+                Ok(sealed) => sealed,
+                Err(error) => {
+                    self.follow_after(error, &[self.user(), known.peer]).await?;
+                    continue;
+                }
+            };
             let request = pb::SendRequest {
                 chat_id: chat.to_string(),
                 message_id: message.to_string(),
@@ -146,12 +148,20 @@ impl Device {
         message: MessageId,
         content: &[u8],
     ) -> Result<SendReport, Error> {
+        let keeping = Keeping::Stored;
+        let unsealed = Unsealed { message, route: Route::Own, content, keeping };
         for _ in 0..=MISMATCHES_MAX {
             let own = self.own_account()?;
             if own.devices().len() <= 1 {
                 return Ok(SendReport { message, deliveries: Vec::new() });
             }
-            let envelopes = self.seal_own(&own, content).await?;
+            let envelopes = match self.seal_own(&own, unsealed).await {
+                Ok(envelopes) => envelopes,
+                Err(error) => {
+                    self.follow_after(error, &[self.user()]).await?;
+                    continue;
+                }
+            };
             let request = pb::SendOwnRequest {
                 message_id: message.to_string(),
                 envelopes,
@@ -168,6 +178,18 @@ impl Device {
             self.learn(self.user(), mismatch.account.as_ref(), None)?;
         }
         Err(Error::DeviceSetUnstable)
+    }
+
+    /// Brings lists of devices up to date after the keys of a device were asked for that the service
+    /// knows no more. Any other failure stays one.
+    async fn follow_after(&self, error: Error, users: &[UserAddress]) -> Result<(), Error> {
+        if error.reason() != Some(ErrorReason::NotFound) {
+            return Err(error);
+        }
+        for user in users {
+            self.refresh_account(*user).await?;
+        }
+        Ok(())
     }
 
     fn learn_peer(

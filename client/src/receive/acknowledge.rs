@@ -60,6 +60,7 @@ impl Device {
             MessageServiceClient::new(channel).acknowledge(request).await
         };
         self.call(AcknowledgeRequest { envelope_ids }, operation).await?;
+        self.run_errands();
         Ok(())
     }
 }

@@ -90,6 +90,7 @@ impl Device {
         let task = tokio::spawn(async move {
             tokio::select! {
                 () = listen(device.clone(), sender) => {}
+                () = device.look_after() => {}
                 () = device.maintain_hourly() => {}
             }
         });
@@ -245,6 +246,9 @@ async fn catch_up(device: Device) {
     }
     if let Err(error) = device.flush_outbox().await {
         tracing::info!(%error, "the outbox was not sent");
+    }
+    if let Err(error) = device.deliver_controls().await {
+        tracing::info!(%error, "what repairs sessions was not sent");
     }
 }
 

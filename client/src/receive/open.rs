@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use plasma_e2ee::{
     DecryptError, Decrypted, EnvelopeInfo, HandshakeKeys, LocalDevice, PREKEY_LIFETIME_SECONDS,
-    SessionRecord, decrypt, peek,
+    SessionRecord, decrypt, envelope_hash, is_retry_request, peek,
 };
 use plasma_identity::{DeviceAddress, MAX_LATENCY_SECONDS, PrekeyRole, UserAddress};
 use plasma_proto::error::v1::ErrorReason;
@@ -13,9 +13,11 @@ use rusqlite::Transaction;
 
 use crate::content::{self, Body, Context, Opened};
 use crate::device::Device;
-use crate::error::{Error, UndecryptableReason};
-use crate::id::{self, ChatId};
-use crate::message::{Event, Undecryptable};
+use crate::error::Error;
+use crate::id::{self, ChatId, MessageId};
+use crate::message::{Event, MessageRef, Repair, Undecryptable};
+use crate::reason::UndecryptableReason;
+use crate::repair::is_repairable;
 use crate::store::chats;
 use crate::store::{StoreError, accounts, messages, opened, prekeys, sessions, undecryptable};
 use crate::wire;
@@ -40,6 +42,9 @@ impl Device {
     /// Fails only when the store fails or something that must be fetched is out of reach: then
     /// nothing has changed and the envelope is not acknowledged.
     pub(crate) async fn open_envelope(&self, envelope: &Envelope) -> Result<Vec<Event>, Error> {
+        if is_retry_request(&envelope.ciphertext) {
+            return self.follow(&envelope.ciphertext).await;
+        }
         let (mut events, mut fetched) = (Vec::new(), HashSet::new());
         loop {
             let (need, otherwise) = match self.inner.store.write(|tx| self.step(tx, envelope))? {
@@ -55,7 +60,10 @@ impl Device {
                 Some(otherwise)
             };
             if let Some(reason) = refused {
-                let event = self.inner.store.write(|tx| self.record(tx, envelope, reason))?;
+                let event = self
+                    .inner
+                    .store
+                    .write(|tx| self.record(tx, envelope, reason, Repair::NotPossible))?;
                 events.push(event);
                 return Ok(events);
             }
@@ -119,7 +127,15 @@ impl Device {
             Err(DecryptError::Duplicate) if is_kept(tx, envelope, info.sender)? => {
                 Ok(Step::Done(Vec::new()))
             }
-            Err(error) => self.refuse(tx, envelope, UndecryptableReason::Protocol(error)),
+            Err(error) => {
+                let repair = if is_repairable(error) {
+                    self.ask_again(tx, envelope, info.sender, &remote)?
+                } else {
+                    Repair::NotPossible
+                };
+                let reason = UndecryptableReason::Protocol(error);
+                Ok(Step::Done(vec![self.record(tx, envelope, reason, repair)?]))
+            }
         }
     }
 
@@ -173,6 +189,13 @@ impl Device {
             proof: (writer == decrypted.sender).then_some((envelope, &decrypted.disclosure)),
         };
         events.extend(content::apply(tx, &context, opened)?);
+        events.extend(resolve(tx, decrypted.sender, outer.id)?);
+        events.extend(resolve(tx, writer, opened.id)?);
+        if decrypted.recipient_view_stale {
+            let message = MessageRef { sender: writer, id: opened.id };
+            let content = &decrypted.content;
+            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, content)?;
+        }
         if outer.body.is_noted() {
             opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;
         }
@@ -202,6 +225,7 @@ impl Device {
         sessions::save(tx, record)?;
         for (role, id) in &decrypted.consumed {
             prekeys::delete(tx, *role, *id)?;
+            self.inner.errands.note_used_prekeys();
         }
         if let Some(marker) = &decrypted.replay_marker {
             let keys_die = now + PREKEY_LIFETIME_SECONDS + MAX_LATENCY_SECONDS;
@@ -216,7 +240,7 @@ impl Device {
         envelope: &Envelope,
         reason: UndecryptableReason,
     ) -> Result<Step, Error> {
-        Ok(Step::Done(vec![self.record(tx, envelope, reason)?]))
+        Ok(Step::Done(vec![self.record(tx, envelope, reason, Repair::NotPossible)?]))
     }
 
     fn record(
@@ -224,15 +248,31 @@ impl Device {
         tx: &Transaction<'_>,
         envelope: &Envelope,
         reason: UndecryptableReason,
+        repair: Repair,
     ) -> Result<Event, Error> {
         let undecryptable = Undecryptable {
             envelope_id: envelope.envelope_id.clone(),
             claimed_sender: peek(&envelope.ciphertext).ok().map(|info| info.sender),
+            claimed_message: MessageId::parse(&envelope.message_id).ok(),
             reason,
+            repair,
         };
-        undecryptable::insert(tx, &undecryptable, self.inner.env.now_micros())?;
+        let hash = envelope_hash(&envelope.ciphertext);
+        undecryptable::insert(tx, &undecryptable, &hash, self.inner.env.now_micros())?;
         Ok(Event::Undecryptable(undecryptable))
     }
+}
+
+/// Notes that a message is here that could not be read before.
+fn resolve(
+    tx: &Transaction<'_>,
+    sender: DeviceAddress,
+    id: MessageId,
+) -> Result<Vec<Event>, StoreError> {
+    let envelopes = undecryptable::resolve(tx, sender, id.0)?;
+    let message = MessageRef { sender, id };
+    let repaired = |envelope_id| Event::Repaired { envelope_id, message };
+    Ok(envelopes.into_iter().map(repaired).collect())
 }
 
 fn handshake_keys(tx: &Transaction<'_>, info: &EnvelopeInfo) -> Result<HandshakeKeys, StoreError> {

@@ -45,6 +45,17 @@ pub(crate) fn load(connection: &Connection, id: ChatId) -> Result<Option<KnownCh
     Ok(Some(KnownChat { id, peer: read_user(&peer)?, host_tenant: super::read_uuid(&host)? }))
 }
 
+/// Finds a chat with a peer.
+pub(crate) fn with_peer(
+    connection: &Connection,
+    peer: UserAddress,
+) -> Result<Option<ChatId>, StoreError> {
+    let sql = "SELECT chat FROM chat WHERE peer = ?1 ORDER BY chat LIMIT 1";
+    let key = [&user_key(peer)[..]];
+    let chat: Option<Vec<u8>> = connection.query_row(sql, key, |row| row.get(0)).optional()?;
+    chat.map(|chat| super::read_uuid(&chat).map(ChatId)).transpose()
+}
+
 /// A chat and the greatest counter seen in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListedChat {

@@ -4,7 +4,7 @@
 use plasma_identity::MAX_LATENCY_SECONDS;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{StoreError, annotations, evidence, integer, messages, read_ref, read_uuid};
+use super::{StoreError, annotations, evidence, integer, messages, read_ref, read_uuid, sent_log};
 use crate::id::ChatId;
 use crate::message::MessageRef;
 
@@ -21,6 +21,7 @@ pub(crate) fn expire(
         messages::wipe(connection, *chat, *message)?;
         annotations::wipe(connection, *chat, *message)?;
         evidence::delete(connection, *message)?;
+        sent_log::forget(connection, message)?;
         connection.execute(
             "UPDATE message SET expire_micros = ?3 WHERE sender = ?1 AND message = ?2",
             rusqlite::params![

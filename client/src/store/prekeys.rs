@@ -22,6 +22,41 @@ pub(crate) fn reserve_ids(
     Ok(next - count)
 }
 
+/// Leaves `count` ids of every role unused: a backup does not know which were used after it. What
+/// is made from now on replaces what was made before.
+pub(crate) fn renew(connection: &Connection, count: u32) -> Result<(), StoreError> {
+    connection.execute("UPDATE prekey SET published = TRUE", [])?;
+    connection.execute(
+        "UPDATE prekey_counter SET next_id = next_id + ?1, renew_from = next_id + ?1",
+        [count],
+    )?;
+    Ok(())
+}
+
+/// Returns the first id of a role that counts as new while prekeys are being replaced.
+pub(crate) fn renewed_from(
+    connection: &Connection,
+    role: PrekeyRole,
+) -> Result<Option<u32>, StoreError> {
+    let sql = "SELECT renew_from FROM prekey_counter WHERE role = ?1";
+    let first: Option<Option<u32>> =
+        connection.query_row(sql, [role.number()], |row| row.get(0)).optional()?;
+    Ok(first.flatten())
+}
+
+/// Notes that the service hands out new prekeys only.
+pub(crate) fn mark_renewed(connection: &Connection) -> Result<(), StoreError> {
+    connection.execute("UPDATE prekey_counter SET renew_from = NULL", [])?;
+    Ok(())
+}
+
+/// Tells whether prekeys of a role are being replaced and no new one was made yet.
+pub(crate) fn must_renew(connection: &Connection, role: PrekeyRole) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM prekey_counter
+                              WHERE role = ?1 AND renew_from = next_id)";
+    Ok(connection.query_row(sql, [role.number()], |row| row.get(0))?)
+}
+
 pub(crate) fn insert(
     connection: &Connection,
     prekey: &PrivatePrekey,

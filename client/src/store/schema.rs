@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 3] = [V1, ACCOUNTS, CONTENTS];
+const VERSIONS: [&str; 4] = [V1, ACCOUNTS, CONTENTS, REPAIR];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -195,6 +195,87 @@ CREATE TABLE evidence (
     PRIMARY KEY (sender, message, is_edit)
 ) STRICT;
 CREATE INDEX evidence_by_age ON evidence (save_micros);
+";
+
+/// What a lost session needs to be repaired.
+const REPAIR: &str = "
+-- What was sent, for as long as it may be asked for again.
+CREATE TABLE sent_content (
+    message BLOB PRIMARY KEY,
+    -- The message that it carries, by the device that wrote it: another one's in a forward.
+    writer BLOB NOT NULL,
+    written BLOB NOT NULL,
+    -- Without a chat for what goes to own devices alone.
+    chat BLOB,
+    content BLOB NOT NULL,
+    keep_seconds INTEGER NOT NULL
+) STRICT;
+CREATE INDEX sent_content_by_age ON sent_content (keep_seconds);
+CREATE INDEX sent_content_by_written ON sent_content (writer, written);
+
+CREATE TABLE sent_envelope (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    device BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    message BLOB NOT NULL REFERENCES sent_content (message) ON DELETE CASCADE,
+    answered INTEGER NOT NULL,
+    UNIQUE (device, hash)
+) STRICT;
+CREATE INDEX sent_envelope_by_message ON sent_envelope (message);
+
+CREATE TABLE resend (
+    message BLOB NOT NULL REFERENCES sent_content (message) ON DELETE CASCADE,
+    device BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (message, device)
+) STRICT;
+
+-- When a session with a device was last left for a retry request.
+CREATE TABLE session_left (
+    device BLOB PRIMARY KEY,
+    leave_seconds INTEGER NOT NULL
+) STRICT;
+
+-- What was forwarded to own devices that were left out.
+CREATE TABLE forwarded (
+    writer BLOB NOT NULL,
+    written BLOB NOT NULL,
+    device BLOB NOT NULL,
+    forward_seconds INTEGER NOT NULL,
+    PRIMARY KEY (writer, written, device)
+) STRICT;
+
+-- Envelopes that were asked for again.
+CREATE TABLE retry_request (
+    hash BLOB PRIMARY KEY,
+    device BLOB NOT NULL,
+    ask_seconds INTEGER NOT NULL
+) STRICT;
+CREATE INDEX retry_request_by_device ON retry_request (device, ask_seconds);
+
+-- Control messages that the service has not accepted yet: a retry request as it is, or a content
+-- that was sent before and is sealed anew.
+CREATE TABLE control (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    message BLOB NOT NULL,
+    device BLOB NOT NULL,
+    chat BLOB,
+    due_seconds INTEGER NOT NULL,
+    request BLOB,
+    content BLOB REFERENCES sent_content (message) ON DELETE CASCADE,
+    leaving BLOB
+) STRICT;
+CREATE INDEX control_by_due ON control (due_seconds);
+CREATE INDEX control_by_content ON control (content);
+
+ALTER TABLE undecryptable ADD COLUMN message BLOB;
+ALTER TABLE undecryptable ADD COLUMN hash BLOB;
+ALTER TABLE undecryptable ADD COLUMN repair INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX undecryptable_by_message ON undecryptable (claimed_sender, message);
+CREATE INDEX undecryptable_by_hash ON undecryptable (hash);
+
+-- The first id that no backup knows, after one was put back, until the service has no older keys.
+ALTER TABLE prekey_counter ADD COLUMN renew_from INTEGER;
 ";
 
 /// Brings the database to the newest version, each step in a transaction of its own.

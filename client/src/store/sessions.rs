@@ -35,6 +35,19 @@ pub(crate) fn save(connection: &Connection, record: &SessionRecord) -> Result<()
     Ok(())
 }
 
+/// Archives every active session, so that the next message to each device starts a new one.
+pub(crate) fn archive_all(connection: &Connection) -> Result<(), StoreError> {
+    let mut statement = connection.prepare("SELECT record FROM session")?;
+    let rows = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+    let records = rows.collect::<Result<Vec<_>, _>>()?;
+    for bytes in records.into_iter().map(Zeroizing::new) {
+        let mut record = SessionRecord::from_bytes(&bytes)?;
+        record.archive_active();
+        save(connection, &record)?;
+    }
+    Ok(())
+}
+
 /// Marks the sessions with devices that an account no longer lists, so that they end in time, and
 /// unmarks those with devices that it lists again.
 pub(crate) fn mark_stale(

@@ -1,0 +1,84 @@
+//! What a device does in the background after it has received: one errand at a time, and never
+//! in the way of the next envelope.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::store::control;
+
+/// How often a connected device looks whether a control message has become due.
+const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+/// How often a connected device looks after its prekeys even where none was used.
+const PREKEY_INTERVAL: Duration = Duration::from_hours(1);
+
+/// What is to be done, and whether somebody is about to do it.
+#[derive(Debug, Default)]
+pub(crate) struct Errands {
+    started: AtomicBool,
+    prekeys_used: AtomicBool,
+}
+
+impl Errands {
+    /// Notes that one-time prekeys were used, so that there may be too few left.
+    pub(crate) fn note_used_prekeys(&self) {
+        self.prekeys_used.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Device {
+    /// Sends what is due and replaces prekeys that were used, in a task of its own.
+    ///
+    /// Called after an acknowledgement: a message that is sent again must not meet, at the
+    /// service, the envelope of it that could not be opened.
+    pub(crate) fn run_errands(&self) {
+        let errands = &self.inner.errands;
+        if errands.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let device = self.clone();
+        tokio::spawn(async move {
+            // From here on what comes up starts another one.
+            device.inner.errands.started.store(false, Ordering::Release);
+            if let Err(error) = device.errands().await {
+                tracing::info!(%error, "an errand waits");
+            }
+        });
+    }
+
+    async fn errands(&self) -> Result<(), Error> {
+        if self.has_due_control()? {
+            self.deliver_controls().await?;
+        }
+        if self.inner.errands.prekeys_used.swap(false, Ordering::Relaxed)
+            && let Err(error) = self.publish_prekeys().await
+        {
+            self.inner.errands.note_used_prekeys();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn has_due_control(&self) -> Result<bool, Error> {
+        let now = self.inner.env.now_seconds();
+        Ok(self.inner.store.read(control::earliest)?.is_some_and(|due| due <= now))
+    }
+
+    /// Looks after repairs and prekeys for as long as it is awaited.
+    pub(crate) async fn look_after(&self) {
+        let mut prekeys = Instant::now();
+        loop {
+            tokio::time::sleep(self.inner.env.jittered(LOOK_INTERVAL)).await;
+            if prekeys.elapsed() >= PREKEY_INTERVAL {
+                prekeys = Instant::now();
+                self.inner.errands.note_used_prekeys();
+            }
+            if let Err(error) = self.errands().await {
+                tracing::info!(%error, "an errand waits");
+            }
+        }
+    }
+}
