@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUF := tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench lint gen check-gen up setup clean
+.PHONY: help build demo test histories bench lint gen check-gen vectors up setup clean
 
 help: ## List the targets
 	@printf 'make <target>\n\n'
@@ -24,6 +24,11 @@ endif
 test: ## Run every test, on private PostgreSQL and Redis servers
 	@scripts/setup servers
 	@scripts/test
+
+histories: ## Play 1,000 histories of many devices with real keys, 100,000 with toys for keys
+	cargo test -p plasma-e2ee --test machine -- --ignored --nocapture
+	RUSTFLAGS='--cfg plasma_toy_primitives' cargo test -p plasma-e2ee --test machine \
+		--target-dir $(TARGET)/toys -- --ignored --nocapture
 
 bench: ## Measure, print a table and write target/bench.json
 	@scripts/setup servers
@@ -43,6 +48,9 @@ check-gen: gen ## Check that what is generated is what is checked in
 	@test -z "$$(git status --porcelain -- proto/src/gen)" || \
 		{ git --no-pager diff --stat -- proto/src/gen; git status --short -- proto/src/gen; \
 		  echo 'check-gen: proto/src/gen differs; run `make gen` and commit it' >&2; exit 1; }
+
+vectors: ## Remake the test vectors of the end-to-end protocol
+	cargo run --quiet --package plasma-vectors
 
 up: build ## Run a server to develop against, with its address and operator key
 	@scripts/up

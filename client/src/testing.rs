@@ -52,6 +52,32 @@ pub(crate) fn device_of(user: u128, device: Uuid, store: Store) -> Device {
     Device::assemble(env, connection, store, keys)
 }
 
+/// A further device of `first`'s user, which `first` has certified.
+pub(crate) fn second(first: &Device, store: Store) -> Device {
+    let env = first.inner.env.clone();
+    let own = first.own_account().unwrap();
+    let keys =
+        plasma_e2ee::DeviceKeys::generate(first.user().device(env.random_id()), &mut env.rng());
+    let request = keys.certificate_request(own.fingerprint(), Capabilities::V1);
+    let now = env.now_seconds();
+    let (certificate, manifest) = first.inner.keys.approve(&own, &request, true, now).unwrap();
+    let mut account = own;
+    account.advance(&[manifest], &[certificate], now).unwrap();
+    let verified = Some(account.fingerprint());
+    let known = KnownAccount { account, verified, changed_from: None };
+    for store in [&first.inner.store, &store] {
+        store.write(|tx| accounts::save(tx, &known)).unwrap();
+    }
+    store
+        .write(|tx| {
+            own_device::insert(tx, &keys, None)?;
+            own_device::mark_registered(tx)
+        })
+        .unwrap();
+    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
+    Device::assemble(env, connection, store, keys)
+}
+
 /// Makes two devices of two users acquainted, with a chat.
 pub(crate) fn acquaint(one: &Device, other: &Device) {
     for (viewer, seen) in [(one, other), (other, one)] {

@@ -39,6 +39,7 @@ struct Listening {
 struct Heard {
     queue_empty: bool,
     odd: Vec<String>,
+    stopped: Option<String>,
 }
 
 impl Drop for Listening {
@@ -48,7 +49,8 @@ impl Drop for Listening {
 }
 
 impl Gadget {
-    fn new(label: String, device: Device) -> Self {
+    /// A device in somebody’s hand, not listening yet.
+    pub fn new(label: String, device: Device) -> Self {
         Self { label, device, listening: None }
     }
 
@@ -61,6 +63,7 @@ impl Gadget {
                 match event {
                     Event::QueueEmpty => into.lock().queue_empty = true,
                     Event::Connected | Event::Message(_) => {}
+                    Event::Stopped(cause) => into.lock().stopped = Some(cause.explain()),
                     odd => into.lock().odd.push(format!("{odd:?}")),
                 }
             }
@@ -78,6 +81,11 @@ impl Gadget {
     pub fn odd(&self) -> Vec<String> {
         let heard = self.listening.as_ref().map(|listening| listening.heard.lock().odd.clone());
         heard.unwrap_or_default()
+    }
+
+    /// Says why the device listens no more, where it has stopped.
+    pub fn stopped(&self) -> Option<String> {
+        self.listening.as_ref().and_then(|listening| listening.heard.lock().stopped.clone())
     }
 
     /// Lists the texts of a chat in the order shown.
@@ -152,7 +160,12 @@ impl Person {
         &self.gadgets[0]
     }
 
-    /// The second device, or the only one.
+    /// The device added last, or the only one.
+    pub fn laptop(&self) -> &Gadget {
+        &self.gadgets[self.gadgets.len() - 1]
+    }
+
+    /// The device added last, or the only one.
     pub fn laptop_mut(&mut self) -> &mut Gadget {
         let last = self.gadgets.len() - 1;
         &mut self.gadgets[last]
@@ -195,7 +208,8 @@ pub async fn until(what: &str, mut happened: impl FnMut() -> Result<bool>) -> Re
     Ok(())
 }
 
-fn tenant_of(platform: &Platform) -> Result<plasma_client::Uuid> {
+/// The platform as the protocol names it.
+pub fn tenant_of(platform: &Platform) -> Result<plasma_client::Uuid> {
     let id = plasma_proto::id::parse("tenant", platform.tenant_id()).context("a tenant id")?;
     Ok(plasma_client::Uuid::from_u128(id))
 }

@@ -178,8 +178,11 @@ impl DecryptError {
     ///
     /// Not so where the envelope itself is at fault (malformed, changed, misdirected, badly signed),
     /// where the message is here already, and where an account must be brought up to date first.
-    /// An initiation seen before is here already too, unless this side has lost the session since:
-    /// then it is what a lost one-time key is where one was used.
+    /// A [`DecryptError::Duplicate`] is here already if the caller knows that it has opened this very
+    /// envelope; if not, it is repairable as well, because a sender that went back to a backup may
+    /// use a number of its chain for a second message. An initiation seen before is here already
+    /// too, unless this side has lost the session since: then it is what a lost one-time key is
+    /// where one was used.
     pub fn is_repairable(&self) -> bool {
         matches!(
             self,

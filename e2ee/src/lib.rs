@@ -116,10 +116,12 @@
 //! Some(&request), now)?` begins the next generation. The account comes from
 //! `verify_chain_to_recover`, which takes an expired one too.
 //!
-//! **9. Repair.** Where [`DecryptError::is_repairable`], send
+//! **9. Repair.** Where [`DecryptError::is_repairable`], and for a [`DecryptError::Duplicate`] whose
+//! [`envelope_hash`] is not among those that were opened, send once for the envelope
 //! `RetryRequest::for_envelope(&keys, sender, &envelope, now)?.to_bytes()` in the place of an
 //! envelope. Whoever gets one ([`is_retry_request`]): `request.verify(&account, own, now)?`, then
-//! `record.archive_for(&request)`, and send again what the log has under `request.envelope_hash()`.
+//! `record.archive_for(&request)`, and send again what the log has under `request.envelope_hash()`:
+//! once for that hash, and at most three times for a message and a device.
 //!
 //! **10. Reports.** Keep [`Decrypted::disclosure`] with the envelope for as long as its message may
 //! be reported; [`open_disclosed`] reads the one by the other.
@@ -155,11 +157,13 @@ mod recovery;
 mod retry;
 mod root_key;
 #[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 mod secrecy;
 mod secret;
 mod session;
 mod state;
 #[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 mod wycheproof;
 
 pub use bundle::PrekeyBundle;

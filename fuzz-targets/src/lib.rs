@@ -9,6 +9,7 @@
 //! it encodes to the same bytes, and nothing is accepted with a byte missing or a byte more.
 
 pub mod corpus;
+mod linking;
 mod seeds;
 mod targets;
 

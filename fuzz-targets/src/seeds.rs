@@ -5,17 +5,21 @@ use std::sync::LazyLock;
 use chacha20::ChaCha20Rng;
 use chacha20::rand_core::SeedableRng;
 use plasma_e2ee::{
-    DeviceKeys, HandshakeKeys, LocalDevice, PrekeyBundle, PrivatePrekey, RemoteDevice, RootKey,
-    SessionRecord, decrypt, encrypt, initiate, pad,
+    DeviceKeys, HandshakeKeys, LocalDevice, PQ_STEP_SECONDS, PrekeyBundle, PrivatePrekey,
+    RecoveryKey, RemoteDevice, RetryRequest, RootKey, SessionRecord, decrypt, encrypt, initiate,
+    pad,
 };
 use plasma_identity::{
-    Capabilities, DeviceCertificate, Manifest, PrekeyRole, SigningPublicKey, UserAddress,
-    VerifiedAccount, verify_chain,
+    Capabilities, DeviceCertificate, Manifest, PrekeyRole, SafetyNumber, SigningPublicKey,
+    UserAddress, VerifiedAccount, verify_chain,
 };
 use plasma_proto::content::v1::{Content, Text, content::Body};
+use plasma_vectors::bare::lp;
 use prost::Message;
 use prost_types::Timestamp;
 use uuid::Uuid;
+
+use crate::linking;
 
 const NOW: u64 = 1_800_000_000;
 const TOKEN_URL: &str = "https://chat.example/c/AbCdEfGhIjKlMnOpQrStUv";
@@ -24,15 +28,26 @@ const TOKEN_URL: &str = "https://chat.example/c/AbCdEfGhIjKlMnOpQrStUv";
 pub(crate) static SIGNER: LazyLock<SigningPublicKey> =
     LazyLock::new(|| User::new(9).keys.signing_key());
 
-struct User {
+static NEWCOMER: LazyLock<User> = LazyLock::new(|| User::new(linking::USER));
+
+/// What the safety number of two users is on either side.
+pub(crate) static SAFETY: LazyLock<SafetyNumber> = LazyLock::new(|| safety(1, 2));
+pub(crate) static THEIR_SAFETY: LazyLock<SafetyNumber> = LazyLock::new(|| safety(2, 1));
+
+fn safety(own: u8, peer: u8) -> SafetyNumber {
+    let [own, peer] = [own, peer].map(|number| User::new(number).account.fingerprint());
+    SafetyNumber::of(own, peer)
+}
+
+pub(crate) struct User {
     root: RootKey,
     keys: DeviceKeys,
-    account: VerifiedAccount,
+    pub(crate) account: VerifiedAccount,
     rng: ChaCha20Rng,
 }
 
 impl User {
-    fn new(number: u8) -> Self {
+    pub(crate) fn new(number: u8) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(u64::from(number));
         let user = UserAddress {
             tenant: Uuid::from_u128(0x0a0b_0c0d),
@@ -46,6 +61,11 @@ impl User {
         let account = verify_chain(user, None, root.public(), &[manifest], &devices, NOW)
             .expect("a chain of one");
         Self { root, keys, account, rng }
+    }
+
+    /// The user whose device is linked.
+    pub(crate) fn shared() -> &'static Self {
+        &NEWCOMER
     }
 
     /// Adds a second device, then renews.
@@ -80,6 +100,7 @@ struct World {
     prekeys: Vec<PrivatePrekey>,
     envelopes: Vec<Vec<u8>>,
     records: Vec<Vec<u8>>,
+    disclosure: Vec<u8>,
 }
 
 static WORLD: LazyLock<World> = LazyLock::new(World::play);
@@ -94,7 +115,8 @@ impl World {
             bob.prekey(PrekeyRole::OneTimeEc, 5),
             bob.prekey(PrekeyRole::LastResortKem, 8),
         ];
-        let mut world = Self { alice, bob, prekeys, envelopes: vec![], records: vec![] };
+        let (envelopes, records, disclosure) = (vec![], vec![], vec![]);
+        let mut world = Self { alice, bob, prekeys, envelopes, records, disclosure };
         world.talk(1, Some(2));
         world.talk(3, None);
         world
@@ -102,7 +124,7 @@ impl World {
 
     /// Starts a session with some of the prekeys, and sends in turns and out of order.
     fn talk(&mut self, kem: usize, one_time: Option<usize>) {
-        let Self { alice, bob, prekeys, envelopes, records } = self;
+        let Self { alice, bob, prekeys, envelopes, records, disclosure } = self;
         let mut rng = ChaCha20Rng::seed_from_u64(0x7a1c);
         let (ours, theirs) = (alice.keys.address(), bob.keys.address());
         let mut to = SessionRecord::new(ours, theirs);
@@ -131,13 +153,21 @@ impl World {
         decrypt(&mut back, &bob.local(), &handshake, &alice.account, &last, NOW)
             .expect("the third");
         records.push(back.to_bytes().to_vec());
-        let reply = encrypt(&mut back, &bob.local(), &alice.remote(), b"reply", &mut rng, NOW)
+        // A step is due: the reply carries a key, and what is sent after it the ciphertext.
+        let later = NOW + PQ_STEP_SECONDS;
+        let reply = encrypt(&mut back, &bob.local(), &alice.remote(), b"reply", &mut rng, later)
             .expect("a session");
+        records.push(back.to_bytes().to_vec());
         let none = HandshakeKeys::default();
-        decrypt(&mut to, &alice.local(), &none, &bob.account, &reply, NOW).expect("a reply");
-        let sent = encrypt(&mut to, &alice.local(), &bob.remote(), b"fourth", &mut rng, NOW)
+        decrypt(&mut to, &alice.local(), &none, &bob.account, &reply, later).expect("a reply");
+        records.push(to.to_bytes().to_vec());
+        let sent = encrypt(&mut to, &alice.local(), &bob.remote(), b"fourth", &mut rng, later)
             .expect("a session");
-        envelopes.extend([reply, sent]);
+        let opened = decrypt(&mut back, &bob.local(), &none, &alice.account, &sent, later);
+        *disclosure = opened.expect("an answer").disclosure.to_bytes().to_vec();
+        let again = encrypt(&mut back, &bob.local(), &alice.remote(), b"fifth", &mut rng, later)
+            .expect("a session");
+        envelopes.extend([reply, sent, again]);
         to.archive_active();
         initiate(&mut to, &alice.local(), &bob.remote(), &bundle, &mut rng, NOW).expect("a bundle");
         records.extend([to.to_bytes().to_vec(), back.to_bytes().to_vec()]);
@@ -150,7 +180,7 @@ impl World {
 ///
 /// When there is no such target.
 pub(crate) fn valid(target: &str) -> Vec<Vec<u8>> {
-    let World { alice, bob, prekeys, envelopes, records } = &*WORLD;
+    let World { alice, bob, prekeys, envelopes, records, disclosure } = &*WORLD;
     let devices = || alice.account.devices().iter().chain(bob.account.devices());
     let request = |user: &User| {
         user.keys.certificate_request(user.account.fingerprint(), Capabilities::V1).to_bytes()
@@ -177,6 +207,32 @@ pub(crate) fn valid(target: &str) -> Vec<Vec<u8>> {
         "contact_link" => {
             let fragment = alice.account.fingerprint().to_fragment();
             vec![TOKEN_URL.into(), format!("{TOKEN_URL}{fragment}").into_bytes()]
+        }
+        "recovery_kit" => vec![recovery().1],
+        "recovery_words" => {
+            let words = recovery().0.words();
+            vec![words.as_bytes().to_vec(), words.to_uppercase().replace(' ', "\n ").into_bytes()]
+        }
+        "recovery_code" => vec![recovery().0.qr_text().as_bytes().to_vec()],
+        "safety_code" => {
+            vec![THEIR_SAFETY.qr_text().into_bytes(), SAFETY.qr_text().into_bytes()]
+        }
+        "retry_request" => {
+            let asked = alice.keys.address();
+            let request = RetryRequest::for_envelope(&bob.keys, asked, &envelopes[0], NOW);
+            vec![request.expect("an envelope").to_bytes()]
+        }
+        "disclosure" => vec![disclosure.clone()],
+        "linking_code" => vec![linking::code().into_bytes()],
+        "linking_request" => {
+            let mut newcomer = User::new(linking::USER);
+            let parts = [
+                request(&newcomer),
+                lp(&newcomer.prekey(PrekeyRole::SignedEc, 1).public().to_bytes()),
+                lp(&newcomer.prekey(PrekeyRole::LastResortKem, 2).public().to_bytes()),
+                lp("Anna's tablet".as_bytes()),
+            ];
+            vec![parts.concat()]
         }
         other => panic!("no valid structures for {other}"),
     }
@@ -221,9 +277,27 @@ pub(crate) fn refused(target: &str) -> Vec<Vec<u8>> {
             let fragment = WORLD.alice.account.fingerprint();
             vec![format!("{TOKEN_URL}##{fragment}").into(), format!("{TOKEN_URL}#").into()]
         }
+        // A word that is not on the list, a word too few, and words that do not fit together.
+        "recovery_words" => vec![
+            "plasma ".repeat(12).into_bytes(),
+            "abandon ".repeat(11).into_bytes(),
+            "abandon ".repeat(12).into_bytes(),
+        ],
+        "recovery_code" | "safety_code" | "linking_code" => {
+            let text = String::from_utf8_lossy(&valid).into_owned();
+            vec![format!("{text}=").into(), text.replacen(":1:", ":2:", 1).into(), text[1..].into()]
+        }
         "content" => vec![vec![0x2a, 3, 0x0a, 1, 0xff]],
         _ => Vec::new(),
     }
+}
+
+fn recovery() -> (RecoveryKey, Vec<u8>) {
+    let user = &WORLD.alice;
+    let mut rng = ChaCha20Rng::seed_from_u64(0x4ec0);
+    let key = RecoveryKey::generate(&mut rng);
+    let kit = key.seal(&user.root, user.account.user_address(), &mut rng);
+    (key, kit.to_bytes())
 }
 
 fn manifests() -> [Manifest; 3] {

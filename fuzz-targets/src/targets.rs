@@ -3,18 +3,20 @@
 
 use plasma_client::ContactLink;
 use plasma_e2ee::{
-    DeviceKeys, MAX_CONTENT_LENGTH, MAX_ENVELOPE_LENGTH, PrivatePrekey, RootKey, SessionRecord,
-    pad, peek, unpad,
+    DeviceKeys, Disclosure, MAX_CONTENT_LENGTH, MAX_ENVELOPE_LENGTH, PrivatePrekey, RecoveryKey,
+    RetryRequest, RootKey, SessionRecord, pad, peek, unpad,
 };
 use plasma_identity::encoding::{DecodeError, Reader};
 use plasma_identity::{
     AgreementPublicKey, CertificateRequest, DeviceAddress, DeviceCertificate, Fingerprint,
-    Manifest, RootPublicKey, Signature, SignedPrekey, SigningPublicKey, VerifiedAccount,
+    Manifest, RecoveryKit, RootPublicKey, SafetyComparison, Signature, SignedPrekey,
+    SigningPublicKey, VerifiedAccount,
 };
 use plasma_proto::content::v1::Content;
+use plasma_vectors::bare::lp;
 use prost::Message;
 
-use crate::seeds;
+use crate::{linking, seeds};
 
 /// A decoder and what it promises.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,14 @@ targets! {
     padding
     content
     contact_link
+    recovery_kit
+    recovery_words
+    recovery_code
+    safety_code
+    retry_request
+    disclosure
+    linking_code
+    linking_request
 }
 
 /// Decodes, and checks that what is accepted has this encoding and no other.
@@ -70,14 +80,15 @@ fn canonical<T, E, B: AsRef<[u8]>>(
 /// An envelope has no encoder of its own: its claims are what stands at their offsets.
 fn envelope(bytes: &[u8]) -> bool {
     let Ok(info) = peek(bytes) else { return false };
-    let initiation = match bytes[0] {
-        0x10 => &[][..],
-        0x11 => &bytes[253..1484],
-        other => panic!("type {other:#04x}"),
+    let (initiation, header) = match (bytes[0], bytes[3]) {
+        (0x10, 0) => (&[][..], 253),
+        (0x10, 1) => (&[][..], 253 + 1184),
+        (0x10, 2) => (&[][..], 253 + 1088),
+        (0x11, 0) => (&bytes[253..1484], 1484),
+        other => panic!("type and flags {other:02x?}"),
     };
-    let header = 253 + initiation.len();
     assert!((header + 48..=MAX_ENVELOPE_LENGTH).contains(&bytes.len()));
-    assert_eq!(bytes[1..4], [1, 1, 0]);
+    assert_eq!(bytes[1..3], [1, 1]);
     assert_eq!(bytes[4..52], info.sender.to_bytes());
     assert_eq!(bytes[52..68], *info.recipient_device.as_bytes());
     assert_eq!(bytes[68..84], info.session_id.0);
@@ -220,6 +231,71 @@ fn content(bytes: &[u8]) -> bool {
     let again = content.encode_to_vec();
     assert!(again.len() <= 2 * bytes.len(), "decoding made it longer");
     assert_eq!(Content::decode(&again[..]).expect("what was encoded"), content);
+    true
+}
+
+fn recovery_kit(bytes: &[u8]) -> bool {
+    canonical(bytes, RecoveryKit::from_bytes, RecoveryKit::to_bytes).is_some()
+}
+
+/// Words are read in any case and with any white space, and written in one way.
+fn recovery_words(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Ok(key) = RecoveryKey::from_words(text) else { return false };
+    let again = RecoveryKey::from_words(&key.words()).expect("its own words");
+    assert_eq!(*again.qr_text(), *key.qr_text());
+    assert_eq!(*again.words(), *key.words());
+    true
+}
+
+fn recovery_code(bytes: &[u8]) -> bool {
+    let decode = |bytes: &[u8]| {
+        let text = str::from_utf8(bytes).map_err(drop)?;
+        RecoveryKey::from_qr_text(text).map_err(drop)
+    };
+    canonical(bytes, decode, |key| key.qr_text().as_bytes().to_vec()).is_some()
+}
+
+/// The code of the other side's number, which this side takes apart only to compare.
+fn safety_code(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Ok(comparison) = seeds::SAFETY.compare(text) else { return false };
+    assert_eq!(text.len(), "plasma-safety:1:".len() + 86);
+    let expected = seeds::THEIR_SAFETY.qr_text();
+    assert_eq!(comparison == SafetyComparison::Match, text == expected, "two texts of one code");
+    assert!(seeds::SAFETY.compare(&format!("{text}A")).is_err());
+    true
+}
+
+fn retry_request(bytes: &[u8]) -> bool {
+    canonical(bytes, RetryRequest::from_bytes, RetryRequest::to_bytes).is_some()
+}
+
+fn disclosure(bytes: &[u8]) -> bool {
+    canonical(bytes, Disclosure::from_bytes, Disclosure::to_bytes).is_some()
+}
+
+fn linking_code(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let accepts = |text: &str| linking::scan(text).is_some();
+    if !accepts(text) {
+        return false;
+    }
+    assert_eq!(text.len(), "plasma-link:1:".len() + 151);
+    assert!(!accepts(&format!("{text}A")) && !accepts(&text[..text.len() - 1]));
+    true
+}
+
+/// The bytes are the content that a new device seals, which no other than it can seal.
+fn linking_request(bytes: &[u8]) -> bool {
+    let Some(request) = linking::ask(bytes) else { return false };
+    let parts = [
+        request.certificate_request.to_bytes(),
+        lp(&request.signed_prekey.to_bytes()),
+        lp(&request.last_resort_kem_prekey.to_bytes()),
+        lp(request.name.as_bytes()),
+    ];
+    assert_eq!(parts.concat(), bytes, "two encodings of one request");
     true
 }
 

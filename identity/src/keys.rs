@@ -77,7 +77,8 @@ impl SigningPublicKey {
     }
 }
 
-#[cfg(all(test, not(plasma_toy_primitives)))]
+#[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 mod tests {
     use p256::SecretKey;
 

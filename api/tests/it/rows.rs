@@ -40,6 +40,9 @@ impl Database {
     }
 }
 
+/// Tables whose rows end by themselves within minutes.
+const FLEETING: &[&str] = &["linkings"];
+
 /// What differs between two looks, for a person: added rows with `+`, gone ones with `-`.
 pub(crate) fn difference(before: &Rows, after: &Rows) -> Vec<String> {
     let mut found = Vec::new();
@@ -51,7 +54,9 @@ pub(crate) fn difference(before: &Rows, after: &Rows) -> Vec<String> {
             new.iter().filter(|row| !old.contains(row)).map(|row| format!("+ {table}: {row}")),
         );
         found.extend(
-            old.iter().filter(|row| !new.contains(row)).map(|row| format!("- {table}: {row}")),
+            old.iter()
+                .filter(|row| !new.contains(row) && !FLEETING.contains(&table.as_str()))
+                .map(|row| format!("- {table}: {row}")),
         );
     }
     found.sort();

@@ -22,6 +22,8 @@ pub(crate) mod sealing;
 mod send;
 mod settings;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::sync::Arc;

@@ -69,8 +69,8 @@ impl Device {
         Ok(())
     }
 
-    /// Renames a device of this user, on all of them: 1 to 64 bytes, nothing that hides text. Where
-    /// the service is out of reach the others learn of it later by themselves.
+    /// Renames a device of this user, on all of them. 1 to 64 bytes, nothing that hides text. Kept
+    /// and repeated like a message until the service has taken it for the other devices.
     pub async fn rename_device(&self, id: Uuid, name: &str) -> Result<(), Error> {
         if !device_names::is_valid(name) {
             return Err(Error::InvalidDeviceName);

@@ -1,6 +1,7 @@
 //! Sending: sealed for the devices there are, repeated until it is decided.
 
-use plasma_identity::VerifiedAccount;
+use plasma_identity::{UserAddress, VerifiedAccount};
+use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::message_service_client::MessageServiceClient;
 use plasma_proto::messaging::v1::send_own_response::Outcome as OwnOutcome;
@@ -105,7 +106,13 @@ impl Device {
         for _ in 0..=MISMATCHES_MAX {
             let peer = self.sendable_account(known.peer).await?;
             let own = self.own_account()?;
-            let sealed = self.seal(&own, &peer, unsealed).await?;
+            let sealed = match self.seal(&own, &peer, unsealed).await {
+                Ok(sealed) => sealed,
+                Err(error) => {
+                    self.follow_after(error, &[self.user(), known.peer]).await?;
+                    continue;
+                }
+            };
             let request = pb::SendRequest {
                 chat_id: chat.to_string(),
                 message_id: message.to_string(),
@@ -148,7 +155,13 @@ impl Device {
             if own.devices().len() <= 1 {
                 return Ok(SendReport { message, deliveries: Vec::new() });
             }
-            let envelopes = self.seal_own(&own, unsealed).await?;
+            let envelopes = match self.seal_own(&own, unsealed).await {
+                Ok(envelopes) => envelopes,
+                Err(error) => {
+                    self.follow_after(error, &[self.user()]).await?;
+                    continue;
+                }
+            };
             let request = pb::SendOwnRequest {
                 message_id: message.to_string(),
                 envelopes,
@@ -165,6 +178,18 @@ impl Device {
             self.learn(self.user(), mismatch.account.as_ref(), None)?;
         }
         Err(Error::DeviceSetUnstable)
+    }
+
+    /// Brings lists of devices up to date after the keys of a device were asked for that the service
+    /// knows no more. Any other failure stays one.
+    async fn follow_after(&self, error: Error, users: &[UserAddress]) -> Result<(), Error> {
+        if error.reason() != Some(ErrorReason::NotFound) {
+            return Err(error);
+        }
+        for user in users {
+            self.refresh_account(*user).await?;
+        }
+        Ok(())
     }
 
     fn learn_peer(

@@ -9,10 +9,22 @@ mod faults;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod linking;
+#[cfg(test)]
 mod prekeys;
+#[cfg(test)]
+mod recovery;
+#[cfg(test)]
+mod relayed;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod reset;
+#[cfg(test)]
+mod revocation;
+#[cfg(test)]
+mod trust;
 #[cfg(test)]
 mod world;

@@ -4,11 +4,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use plasma_client::{
-    ChatId, ContactLink, Device, Endpoint, Event, Events, PendingLinking, Store, Uuid, accept,
+    ChatId, ContactLink, Device, Endpoint, Event, Events, PendingLinking, StopCause, Store, Uuid,
+    accept,
 };
+use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::device_service_client::DeviceServiceClient;
 use plasma_testkit::{Cluster, ClusterKind, Onboarding, Platform};
 
 pub const SOON: Duration = Duration::from_secs(15);
+/// A little more than the age of the device sets that the service goes by.
+pub const DEVICE_SET_AGE: Duration = Duration::from_millis(1_500);
 
 pub struct World {
     pub cluster: Cluster,
@@ -143,4 +148,32 @@ pub async fn until(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Vec<
         }
         before.push(event);
     }
+}
+
+/// Listens, and waits until everything that was stored for the device has come.
+pub async fn listening(device: &Device) -> Events {
+    let mut events = device.receive();
+    until(&mut events, |event| matches!(event, Event::QueueEmpty)).await;
+    events
+}
+
+/// Waits until a device stops, and returns why and how long that took.
+pub async fn stopped(events: &mut Events) -> (StopCause, Duration) {
+    let begun = Instant::now();
+    loop {
+        let event = tokio::time::timeout(SOON, events.next()).await.expect("it stops in time");
+        if let Event::Stopped(cause) = event.expect("an event") {
+            return (cause, begun.elapsed());
+        }
+    }
+}
+
+/// A user's account as the service states it to a viewer.
+pub async fn shown(viewer: &Device, owner: &Device) -> Result<pb::AccountState> {
+    let user = Some(plasma_client::wire::user(owner.user()));
+    let request = pb::GetAccountRequest { user, after_epoch: 0 };
+    let answer = viewer.call(request, |channel, request| async move {
+        DeviceServiceClient::new(channel).get_account(request).await
+    });
+    answer.await?.account.context("an account")
 }

@@ -3,7 +3,9 @@
 mod blindness;
 mod contact;
 mod counting;
+mod devices;
 mod free;
+mod lies;
 mod messages;
 mod opening;
 mod people;
@@ -27,5 +29,6 @@ pub async fn play(transcript: &mut Transcript, kind: ClusterKind) -> Result<()> 
     let cid = refusals::refused(transcript, &stage, &platforms, &cast).await?;
     let dora = free::without_wallet(transcript, &stage, &platforms).await?;
     two_platforms::both_allow(transcript, &stage, &platforms, &cast, &dora).await?;
+    devices::come_and_go(transcript, &stage, &platforms, &mut cast, chat).await?;
     blindness::search(transcript, &stage, &platforms, &[&cast.ann, &cast.bob, &cid, &dora]).await
 }

@@ -7,6 +7,7 @@
 
 mod receiving;
 #[cfg(test)]
+#[cfg(not(plasma_toy_primitives))]
 pub(crate) mod specimens;
 mod step;
 mod stored;

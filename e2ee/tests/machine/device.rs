@@ -22,6 +22,8 @@ pub struct Net {
     pub chats: Vec<[UserNo; 2]>,
     pub rng: ChaCha20Rng,
     pub now: u64,
+    /// Devices that went back to a copy, archived a session, lost something or got it out of order.
+    pub disturbed: BTreeSet<DeviceNo>,
     /// Whether what happens is printed.
     pub told: bool,
 }

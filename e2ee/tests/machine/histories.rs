@@ -8,7 +8,7 @@ use crate::history::History;
 use crate::oracle::Counts;
 use crate::shrink::{attempt, shrink};
 
-const BOUNDED: u64 = 60;
+const BOUNDED: u64 = 32;
 const LONG: u64 = if cfg!(plasma_toy_primitives) { 100_000 } else { 1_000 };
 const LONG_THREADS: u64 = 2;
 
@@ -48,7 +48,7 @@ fn run(count: u64, threads: u64) {
     println!("{total:#?}");
 }
 
-fn report(seed: u64, failure: String) {
+fn report(seed: u64, failure: String) -> ! {
     let (history, failure) = shrink(History::draw(seed), failure);
     println!("{failure}\n\nPLASMA_SEED={seed} PLASMA_HISTORIES=1 fails; the shortened history:");
     println!("people {:?}, chats {:?}", history.people, history.chats);
@@ -87,5 +87,5 @@ fn devices_converge_after_any_history() {
 #[test]
 #[ignore = "long: `make histories`"]
 fn devices_converge_after_very_many_histories() {
-    run(LONG, LONG_THREADS);
+    run(LONG, number("PLASMA_THREADS").unwrap_or(LONG_THREADS));
 }

@@ -2,7 +2,7 @@
 //! overtaken, restored, linked, revoked, reinstalled and recovered, the devices converge.
 //!
 //! Every run prints its seed. `PLASMA_SEED=… PLASMA_HISTORIES=…` plays the histories of that many
-//! seeds from the given one on; a failure prints the seed of its history, made as short as it gets.
+//! seeds from the given one on, in the long test on `PLASMA_THREADS=…` threads; a failure prints the seed of its history, made as short as it gets.
 #![cfg(test)]
 
 #[cfg(test)]

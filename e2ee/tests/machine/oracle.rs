@@ -52,6 +52,7 @@ pub struct Oracle {
     resent: BTreeMap<(MessageKey, DeviceNo), u32>,
     revoked: BTreeSet<DeviceNo>,
     restored: BTreeMap<DeviceNo, u32>,
+    exhausted: BTreeSet<(MessageKey, DeviceNo)>,
     pub counts: Counts,
 }
 
@@ -107,7 +108,9 @@ impl Oracle {
     pub fn revoked(&mut self, device: DeviceNo, purged: &[Item]) {
         self.revoked.insert(device);
         self.owed.retain(|(_, to)| *to != device);
-        purged.iter().for_each(|item| self.lost(item));
+        for item in purged {
+            self.lost(item);
+        }
     }
 
     /// The service lost an item.
@@ -122,14 +125,9 @@ impl Oracle {
         }
     }
 
-    /// A sender has sent a message again as often as it may. One device that goes back once needs
-    /// fewer: the first may come on a session that it lost as well, the next starts a new one.
+    /// A sender has sent a message again as often as it may.
     pub fn exhausted(&mut self, key: MessageKey, device: DeviceNo) {
-        if self.owed.remove(&(key, device)) {
-            let times = [key.0, device].map(|it| self.restored.get(&it).copied().unwrap_or(0));
-            assert!(times[0] + times[1] > 1, "device {device} asks in vain for more");
-            self.counts.exhausted += 1;
-        }
+        self.exhausted.insert((key, device));
     }
 
     /// A sender sent a message again.
@@ -176,8 +174,21 @@ impl Oracle {
     }
 
     /// What is owed still.
-    pub fn debts(&self) -> &BTreeSet<(MessageKey, DeviceNo)> {
-        &self.owed
+    ///
+    /// Three times are enough for a device that goes back once: the first may come on a session
+    /// that it lost as well, a later one comes on a new session.
+    pub fn debts(&self) -> Vec<(MessageKey, DeviceNo)> {
+        let restored = |device: &DeviceNo| self.restored.get(device).copied().unwrap_or(0);
+        let excused = |debt: &(MessageKey, DeviceNo)| {
+            let ((sender, _), device) = debt;
+            self.exhausted.contains(debt) && restored(sender) + restored(device) > 1
+        };
+        self.owed.iter().filter(|debt| !excused(debt)).copied().collect()
+    }
+
+    /// Counts what was not shown because it had been sent again too often.
+    pub fn excused(&self) -> usize {
+        self.owed.len() - self.debts().len()
     }
 
     /// A device shows what is on its screen, in the order of the counters.

@@ -22,7 +22,7 @@ impl World {
         let request = device.keys.certificate_request(root.fingerprint(address), Capabilities::V1);
         let certificate = root.certify(&request, now).unwrap();
         let first = root.start_generation(address, &[certificate], None, now).unwrap();
-        self.net.service.found(user, root.public(), first, certificate, now);
+        self.net.service.found(user, root.public(), first, &certificate, now);
         self.roots.push(root);
         self.welcome(&mut device);
         self.devices.push(device);
@@ -85,8 +85,9 @@ impl World {
         let mut device = Device::new(user, number, &mut self.net);
         let request = self.request(&device);
         let linked = self.approve(approver, |approver, now| {
-            let approved = approver.keys.approve(approver.own(), &request, may_approve, now);
-            approved.map(|(certificate, manifest)| (Some(certificate), manifest))
+            let (certificate, manifest) =
+                approver.keys.approve(approver.own(), &request, may_approve, now)?;
+            Ok((Some(certificate), manifest))
         });
         assert!(linked, "device {approver} cannot link another");
         self.welcome(&mut device);

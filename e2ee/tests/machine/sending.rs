@@ -9,7 +9,7 @@ use plasma_identity::VerifiedAccount;
 
 use crate::content::{ChatNo, Content, DeviceNo, UserNo};
 use crate::device::{Device, Logged, Net, device_id, number_of};
-use crate::service::Outcome;
+use crate::service::{Envelopes, Outcome};
 
 /// Attempts after the first, each for the device sets that the service has now.
 const MISMATCHES_MAX: u32 = 5;
@@ -78,7 +78,7 @@ impl Device {
         net: &mut Net,
         peer: UserNo,
         content: &Content,
-    ) -> Result<Vec<(DeviceNo, Rc<[u8]>)>, DeviceGone> {
+    ) -> Result<Envelopes, DeviceGone> {
         let mut envelopes = Vec::new();
         for user in [peer, self.user] {
             let account = &self.accounts[&user];

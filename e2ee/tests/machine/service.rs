@@ -41,6 +41,9 @@ struct Shelf {
     one_time_kem: VecDeque<SignedPrekey>,
 }
 
+/// One message, sealed for each device.
+pub type Envelopes = Vec<(DeviceNo, Rc<[u8]>)>;
+
 /// What became of a message.
 pub enum Outcome {
     /// For these devices; whether the envelope was stored or one of the message was there still.
@@ -78,10 +81,10 @@ impl Service {
         user: UserNo,
         root: RootPublicKey,
         first: Manifest,
-        certificate: DeviceCertificate,
+        certificate: &DeviceCertificate,
         now: u64,
     ) {
-        let offered = [certificate];
+        let offered = [*certificate];
         let devices = verify_first(user_address(user), &root, &first, &offered, now).unwrap();
         self.open_queues(&devices);
         let certificates = offered.to_vec();
@@ -155,17 +158,17 @@ impl Service {
 
     /// Adds prekeys; `replace` forgets the one-time keys published before.
     pub fn publish_prekeys(&mut self, device: DeviceNo, keys: Vec<SignedPrekey>, replace: bool) {
-        let shelf = self.shelves.entry(device).or_default();
+        let stock = self.shelves.entry(device).or_default();
         if replace {
-            shelf.one_time_ec.clear();
-            shelf.one_time_kem.clear();
+            stock.one_time_ec.clear();
+            stock.one_time_kem.clear();
         }
         for key in keys {
             match key.role() {
-                PrekeyRole::SignedEc => shelf.signed = Some(key),
-                PrekeyRole::LastResortKem => shelf.last_resort = Some(key),
-                PrekeyRole::OneTimeEc => shelf.one_time_ec.push_back(key),
-                PrekeyRole::OneTimeKem => shelf.one_time_kem.push_back(key),
+                PrekeyRole::SignedEc => stock.signed = Some(key),
+                PrekeyRole::LastResortKem => stock.last_resort = Some(key),
+                PrekeyRole::OneTimeEc => stock.one_time_ec.push_back(key),
+                PrekeyRole::OneTimeKem => stock.one_time_kem.push_back(key),
             }
         }
     }
@@ -174,10 +177,10 @@ impl Service {
     pub fn take_bundle(&mut self, user: UserNo, device: DeviceNo) -> Option<PrekeyBundle> {
         let devices = &self.accounts[&user].devices;
         let certificate = *devices.iter().find(|one| number_of(one.address().device) == device)?;
-        let shelf = self.shelves.get_mut(&device)?;
-        let kem = shelf.one_time_kem.pop_front().or_else(|| shelf.last_resort.clone())?;
-        let one_time = shelf.one_time_ec.pop_front();
-        Some(PrekeyBundle { certificate, signed: shelf.signed.clone()?, kem, one_time })
+        let stock = self.shelves.get_mut(&device)?;
+        let kem = stock.one_time_kem.pop_front().or_else(|| stock.last_resort.clone())?;
+        let one_time = stock.one_time_ec.pop_front();
+        Some(PrekeyBundle { certificate, signed: stock.signed.clone()?, kem, one_time })
     }
 
     /// Takes a message for every device of both users, or nothing.
@@ -186,7 +189,7 @@ impl Service {
         (own, own_hash): (UserNo, ManifestHash),
         (peer, peer_hash): (UserNo, ManifestHash),
         (sender, message): MessageKey,
-        envelopes: Vec<(DeviceNo, Rc<[u8]>)>,
+        envelopes: Envelopes,
     ) -> Outcome {
         let (own, peer) = (&self.accounts[&own], &self.accounts[&peer]);
         if !own.numbers().any(|device| device == sender) {

@@ -1,7 +1,7 @@
 //! Plays a history in a box, and makes a failing one shorter.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind, set_hook};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 use crate::heal::play;
@@ -12,17 +12,26 @@ use crate::oracle::Counts;
 const ATTEMPTS_MAX: u32 = 600;
 
 thread_local! {
-    static FAILURE: RefCell<String> = const { RefCell::new(String::new()) };
+    /// What went wrong in the history that this thread plays.
+    static FAILURE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// Plays a history and returns what went wrong, without printing it.
 pub fn attempt(history: &History, told: bool) -> Result<Counts, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
-        set_hook(Box::new(|info| FAILURE.with_borrow_mut(|failure| *failure = info.to_string())));
+        let loud = take_hook();
+        set_hook(Box::new(move |info| {
+            FAILURE.with_borrow_mut(|failure| match failure {
+                Some(failure) => *failure = info.to_string(),
+                None => loud(info),
+            });
+        }));
     });
-    catch_unwind(AssertUnwindSafe(|| play(history, told)))
-        .map_err(|_| FAILURE.with_borrow(String::clone))
+    FAILURE.set(Some(String::new()));
+    let played = catch_unwind(AssertUnwindSafe(|| play(history, told)));
+    let failure = FAILURE.take().unwrap_or_default();
+    played.map_err(|_| failure)
 }
 
 /// Leaves out steps as long as the history still fails, larger parts first.

@@ -36,6 +36,7 @@ impl World {
             chats: history.chats.clone(),
             rng: ChaCha20Rng::seed_from_u64(!history.seed),
             now: NOW,
+            disturbed: [].into(),
             told,
         };
         let mut world = Self {
@@ -81,11 +82,12 @@ impl World {
                     self.send(device, chat, lost);
                 }
             }
-            Kind::Deliver => self.deliver(device, second, true),
-            Kind::DeliverUnacknowledged => self.deliver(device, second, false),
+            // Half of them in order.
+            Kind::Deliver => self.deliver(device, second * (third % 2), true),
+            Kind::DeliverUnacknowledged => self.deliver(device, second * (third % 2), false),
             Kind::DeliverAll => self.drain(device),
             Kind::Drop | Kind::Lose | Kind::Duplicate | Kind::Relabel => {
-                self.meddle(step.kind, device, second, third)
+                self.meddle(step.kind, device, second, third);
             }
             Kind::Snapshot => {
                 self.snapshots.insert(device, self.devices[device].snapshot());
@@ -94,6 +96,7 @@ impl World {
             Kind::Archive => {
                 let records: Vec<_> = self.devices[device].records.keys().copied().collect();
                 if let Some(remote) = pick(&records, second) {
+                    self.net.disturbed.insert(device);
                     self.devices[device].records.get_mut(&remote).unwrap().archive_active();
                 }
             }
@@ -111,7 +114,7 @@ impl World {
         let user = self.devices[device].user;
         let (devices, approvers) = (self.net.service.devices(user), self.approvers(user));
         let approver = approvers[second % approvers.len()];
-        let may_approve = third % 2 == 0;
+        let may_approve = third.is_multiple_of(2);
         match kind {
             Kind::Link if devices.len() < DEVICES_MAX => self.link(user, approver, may_approve),
             Kind::Revoke if approver != device => {
@@ -141,6 +144,9 @@ impl World {
         }
         let index = index % queue.len();
         let item = queue[index].clone();
+        if index > 0 {
+            self.net.disturbed.extend([device, item.sender]);
+        }
         if acknowledge {
             queue.remove(index);
         }
@@ -175,10 +181,12 @@ impl World {
             }
             Kind::Drop => {
                 let item = queue.remove(index).unwrap();
+                self.net.disturbed.extend([device, item.sender]);
                 queue.push_back(item);
             }
             _ => {
                 let item = queue.remove(index).unwrap();
+                self.net.disturbed.extend([device, item.sender]);
                 self.net.oracle.lost(&item);
             }
         }
@@ -189,6 +197,7 @@ impl World {
         let Some(number) = pick(&numbers, first) else { return };
         let (device, copy) = (&mut self.devices[number], &self.snapshots[&number]);
         self.net.tell(|| format!("device {number} goes back to its copy"));
+        self.net.disturbed.insert(number);
         self.net.oracle.restored(number, &device.tables, &copy.tables);
         device.restore(copy, &mut self.net);
     }
@@ -212,8 +221,8 @@ impl World {
         let content = Content { chat, id: net.rng.next_u64(), lamport: 1 << 40, text: Vec::new() };
         for (device, record) in &mut intruder.records {
             let users = intruder.accounts.values();
-            let remotes = users.filter_map(|it| RemoteDevice::new(it, device_id(*device)).ok());
-            let Some(remote) = remotes.last() else { continue };
+            let mut remotes = users.filter_map(|it| RemoteDevice::new(it, device_id(*device)).ok());
+            let Some(remote) = remotes.next() else { continue };
             let bytes = content.to_bytes();
             if let Ok(envelope) = encrypt(record, &local, &remote, &bytes, &mut net.rng, net.now) {
                 net.service.send_control(number, *device, envelope, None);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::bare::{hash, point, verify};
 use crate::fields::Fields;
 use crate::json::Json;
-use crate::random::Randomness;
+use crate::random::{Randomness, agreement_scalar};
 
 /// When everything in the files begins, in unix seconds.
 pub const NOW: u64 = 1_800_000_000;
@@ -55,7 +55,7 @@ impl Party {
             address,
             root_private,
             signing_private,
-            agreement_private,
+            agreement_private: agreement_scalar(agreement_private),
             certificate: certificate.to_bytes(),
             manifest: manifest.to_bytes(),
         }

@@ -92,6 +92,12 @@ pub fn encapsulate(key: &[u8], message: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (ciphertext.to_vec(), shared.to_vec())
 }
 
+/// What a seed makes of a ciphertext that nobody has made: ML-KEM's implicit rejection, which is
+/// all that the second half of a seed is for. The ciphertext is 1,088 zeros.
+pub fn rejected(seed: &[u8]) -> Vec<u8> {
+    decapsulate(seed, &[0; 1088])
+}
+
 /// Pads as section 7 does.
 pub fn pad(content: &[u8]) -> Vec<u8> {
     let length = content.len() + 1;

@@ -19,8 +19,6 @@ pub trait Fields {
     fn number(&self, name: &str) -> u64;
     /// Reads a number of 32 bits.
     fn number32(&self, name: &str) -> u32;
-    /// Reads yes or no.
-    fn flag(&self, name: &str) -> bool;
     /// Reads a list.
     fn list(&self, name: &str) -> &[Value];
     /// Reads an object.
@@ -66,10 +64,6 @@ impl Fields for Value {
 
     fn number32(&self, name: &str) -> u32 {
         self.number(name).try_into().unwrap_or_else(|_| panic!("{name} is above 2³²"))
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.get(name).and_then(Value::as_bool).unwrap_or_else(|| panic!("no flag {name}"))
     }
 
     fn list(&self, name: &str) -> &[Value] {

@@ -36,7 +36,8 @@ impl Json {
             }
             Self::Object(fields) => {
                 write_all(["{", "}"], fields, depth, out, |(name, value), out| {
-                    out.push_str(&format!("{}: ", Value::from(name.as_str())));
+                    out.push_str(&Value::from(name.as_str()).to_string());
+                    out.push_str(": ");
                     value.write(depth + 1, out);
                 });
             }
@@ -96,7 +97,8 @@ fn write_all<T>(
 
 impl From<&[u8]> for Json {
     fn from(bytes: &[u8]) -> Self {
-        Self::Text(bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+        Self::Text(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect())
     }
 }
 
@@ -145,6 +147,12 @@ impl From<bool> for Json {
 impl From<Vec<Json>> for Json {
     fn from(list: Vec<Json>) -> Self {
         Self::List(list)
+    }
+}
+
+impl From<Vec<(&str, Json)>> for Json {
+    fn from(fields: Vec<(&str, Json)>) -> Self {
+        Self::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

@@ -5,8 +5,11 @@
 //! `docs/PROTOCOL.md` alone, and then lets the implementation open what the file holds. No crate of
 //! the product depends on this one. The fields are explained in `README.md`.
 
+#[cfg(plasma_toy_primitives)]
+compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
+
 mod account;
-mod bare;
+pub mod bare;
 mod contents;
 mod conversation;
 mod disclosure;
@@ -16,7 +19,7 @@ mod linking;
 mod links;
 mod manifests;
 mod prekeys;
-mod random;
+pub mod random;
 mod recovery;
 mod refusals;
 mod retry;

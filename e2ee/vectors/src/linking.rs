@@ -3,7 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use plasma_e2ee::{DeviceChannel, DeviceKeys, Grant, LinkingApprover, LinkingDevice};
-use plasma_identity::{Capabilities, CertificateRequest, Fingerprint, PrekeyRole, UserAddress};
+use plasma_identity::{
+    Capabilities, CertificateRequest, Fingerprint, PrekeyRole, SignedPrekey, UserAddress,
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,12 +13,12 @@ use crate::account::{Party, user};
 use crate::bare::{dh, hash, hkdf, input, lp, pad, point, seal, verify};
 use crate::fields::Fields;
 use crate::json::Json;
-use crate::random::Randomness;
-use crate::script::{Prekey, prekey};
+use crate::random::{Randomness, agreement_scalar};
+use crate::script::Prekey;
 
 /// The inputs of a linking.
 struct Linking {
-    linking_id: Uuid,
+    id: Uuid,
     user: UserAddress,
     fingerprint: [u8; 32],
     secret: Vec<u8>,
@@ -25,8 +27,8 @@ struct Linking {
     /// The new device's DSK.
     signing_private: Vec<u8>,
     certificate_request: Vec<u8>,
-    signed_prekey: Prekey,
-    last_resort_kem_prekey: Prekey,
+    signed_prekey: Vec<u8>,
+    last_resort_kem_prekey: Vec<u8>,
     name: String,
     payload: Vec<u8>,
 }
@@ -40,11 +42,11 @@ pub fn make() -> Json {
     let fingerprint = account.load().account.fingerprint();
     let request = keys.certificate_request(fingerprint, Capabilities::V1);
     let [signing_private, _] = randomness.take().try_into().expect("a draw for each key");
-    let mut prekey = |role, id| Prekey::make_by(&keys, role, id, &mut randomness);
+    let mut prekey = |role, id| Prekey::make_by(&keys, role, id, &mut randomness).public;
     let (signed_prekey, last_resort_kem_prekey) =
         (prekey(PrekeyRole::SignedEc, 1), prekey(PrekeyRole::LastResortKem, 2));
     let mut linking = Linking {
-        linking_id: Uuid::from_bytes([0x11; 16]),
+        id: Uuid::from_bytes([0x11; 16]),
         user: user(1),
         fingerprint: fingerprint.to_bytes(),
         secret: Vec::new(),
@@ -57,12 +59,13 @@ pub fn make() -> Json {
         name: "Anna's tablet".to_owned(),
         payload: b"manifest, certificate, and what else the device needs".to_vec(),
     };
-    let device = LinkingDevice::start(linking.linking_id, linking.user, &mut randomness);
-    [linking.secret, linking.device_private] =
-        randomness.take().try_into().expect("a secret and a key");
-    LinkingApprover::scan(&device.qr_text(), linking.user, fingerprint, &mut randomness)
+    let started = LinkingDevice::start(linking.id, linking.user, &mut randomness);
+    let [secret, device] = randomness.take().try_into().expect("a secret and a key");
+    (linking.secret, linking.device_private) = (secret, agreement_scalar(device));
+    LinkingApprover::scan(&started.qr_text(), linking.user, fingerprint, &mut randomness)
         .expect("a linking code");
-    [linking.approver_private] = randomness.take().try_into().expect("a key");
+    let [approver] = randomness.take().try_into().expect("a key");
+    linking.approver_private = agreement_scalar(approver);
     linking.trace()
 }
 
@@ -70,7 +73,7 @@ impl Linking {
     fn read(file: &Value) -> Self {
         let request = file.object("request");
         Self {
-            linking_id: file.uuid("linking_id"),
+            id: file.uuid("linking_id"),
             user: UserAddress { tenant: file.uuid("tenant"), user: file.uuid("user") },
             fingerprint: file.array("fingerprint"),
             secret: file.bytes("secret"),
@@ -78,16 +81,15 @@ impl Linking {
             approver_private: file.bytes("approver_private"),
             signing_private: request.bytes("signing_private"),
             certificate_request: request.bytes("certificate_request"),
-            signed_prekey: Prekey::read(request.object("signed_prekey")),
-            last_resort_kem_prekey: Prekey::read(request.object("last_resort_kem_prekey")),
+            signed_prekey: request.bytes("signed_prekey"),
+            last_resort_kem_prekey: request.bytes("last_resort_kem_prekey"),
             name: request.text("name").to_owned(),
             payload: file.bytes("payload"),
         }
     }
 
     fn qr_text(&self) -> String {
-        let bytes =
-            [self.linking_id.as_bytes(), &point(&self.device_private)[..], &self.secret].concat();
+        let bytes = [self.id.as_bytes(), &point(&self.device_private)[..], &self.secret].concat();
         format!("plasma-link:1:{}", URL_SAFE_NO_PAD.encode(bytes))
     }
 
@@ -100,10 +102,9 @@ impl Linking {
         verify(&signing, possession, &[&request[2..216]], &request[216..]);
         let mut body = request.clone();
         for prekey in [&self.signed_prekey, &self.last_resort_kem_prekey] {
-            let signed = prekey.public.len() - 64;
-            let (statement, signature) = prekey.public.split_at(signed);
+            let (statement, signature) = prekey.split_at(prekey.len() - 64);
             verify(&signing, "Plasma/v1/prekey", &[statement], signature);
-            body.extend(lp(&prekey.public));
+            body.extend(lp(prekey));
         }
         body.extend(lp(self.name.as_bytes()));
         pad(&body)
@@ -114,7 +115,7 @@ impl Linking {
         let agreement = dh(&self.approver_private, &device);
         let UserAddress { tenant, user } = self.user;
         let address = [*tenant.as_bytes(), *user.as_bytes()].concat();
-        let id = self.linking_id.as_bytes();
+        let id = self.id.as_bytes();
         let transcript = hash("Plasma/v1/linking-transcript", &[id, &address, &device, &approver]);
         let keys = hkdf(&self.secret, &agreement, "Plasma/v1/linking-keys", &transcript, 72);
         let (to_device, to_approver) = (&keys[..32], &keys[32..64]);
@@ -154,8 +155,8 @@ impl Linking {
                 Json::from([
                     ("signing_private", (&self.signing_private).into()),
                     ("certificate_request", (&self.certificate_request).into()),
-                    ("signed_prekey", prekey(&self.signed_prekey)),
-                    ("last_resort_kem_prekey", prekey(&self.last_resort_kem_prekey)),
+                    ("signed_prekey", (&self.signed_prekey).into()),
+                    ("last_resort_kem_prekey", (&self.last_resort_kem_prekey).into()),
                     ("name", self.name.as_str().into()),
                 ]),
             ),
@@ -170,12 +171,14 @@ impl Linking {
     /// The implementation's two sides, up to the answer.
     fn play(&self, file: &Value) -> (LinkingApprover, DeviceChannel) {
         let message = |name: &str| file.object(name).bytes("message");
-        let mut randomness = Randomness::given(&[&self.secret, &self.device_private]);
-        let mut device = LinkingDevice::start(self.linking_id, self.user, &mut randomness);
+        let [device_draw, approver_draw] = [&self.device_private, &self.approver_private]
+            .map(|scalar| agreement_scalar(scalar.clone()));
+        let mut randomness = Randomness::given(&[&self.secret, &device_draw]);
+        let mut device = LinkingDevice::start(self.id, self.user, &mut randomness);
         randomness.finish();
         assert_eq!(*device.qr_text(), file.text("qr_text"));
         let account = Fingerprint::from_bytes(self.fingerprint);
-        let mut randomness = Randomness::given(&[&self.approver_private]);
+        let mut randomness = Randomness::given(&[&approver_draw]);
         let (mut approver, hello) =
             LinkingApprover::scan(file.text("qr_text"), self.user, account, &mut randomness)
                 .expect("a linking code");
@@ -187,8 +190,8 @@ impl Linking {
         let request = CertificateRequest::from_bytes(&self.certificate_request);
         let sealed = channel.seal_request(
             &request.expect("a request"),
-            &self.signed_prekey.signed(),
-            &self.last_resort_kem_prekey.signed(),
+            &signed(&self.signed_prekey),
+            &signed(&self.last_resort_kem_prekey),
             &self.name,
         );
         assert_eq!(sealed, Ok(message("asked")));
@@ -196,6 +199,10 @@ impl Linking {
         assert_eq!(asked.name, self.name);
         (approver, channel)
     }
+}
+
+fn signed(prekey: &[u8]) -> SignedPrekey {
+    SignedPrekey::from_bytes(prekey).expect("a prekey")
 }
 
 /// Recomputes every value, and lets the implementation play both sides twice.

@@ -86,7 +86,7 @@ impl Signed {
             ("bytes", (&self.bytes).into()),
             ("hash", (&hash(hash_label, &[signed])).into()),
         ]);
-        Json::Object(out.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        out.into()
     }
 
     /// Section 2's device certificate, field by field.

@@ -4,7 +4,7 @@ use plasma_identity::{DeviceCertificate, PrekeyRole};
 use serde_json::Value;
 
 use crate::account::{NOW, Party};
-use crate::bare::{kem_key, point, verify};
+use crate::bare::{kem_key, point, rejected, verify};
 use crate::fields::Fields;
 use crate::json::Json;
 use crate::random::Randomness;
@@ -45,7 +45,7 @@ fn trace(device: &Party, prekey: &Prekey) -> Json {
     assert_eq!(prekey.public[..statement.len()], statement);
     verify(&point(&device.signing_private), "Plasma/v1/prekey", &[&statement], signature);
     let id = u32::from_be_bytes(prekey.id().try_into().expect("four bytes"));
-    Json::from([
+    let mut fields = vec![
         ("role", u32::from(role).into()),
         ("id", id.into()),
         ("expires", expires.into()),
@@ -53,7 +53,11 @@ fn trace(device: &Party, prekey: &Prekey) -> Json {
         ("key", (&key).into()),
         ("signature", signature.into()),
         ("public", (&prekey.public).into()),
-    ])
+    ];
+    if role > 2 {
+        fields.push(("kem_rejected", (&rejected(&prekey.private)).into()));
+    }
+    fields.into()
 }
 
 /// Rebuilds every structure, and lets the implementation verify it.

@@ -55,6 +55,13 @@ impl Randomness {
     }
 }
 
+/// Turns a draw into the scalar of an agreement key, and back: the implementation's library draws
+/// such a scalar with its last byte first. A file has the scalar in its usual order.
+pub fn agreement_scalar(mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.reverse();
+    bytes
+}
+
 impl TryRng for Randomness {
     type Error = Infallible;
 

@@ -8,9 +8,10 @@ use plasma_identity::{DeviceCertificate, PrekeyRole, SignedPrekey};
 use serde_json::Value;
 
 use crate::account::{Loaded, NOW, Party};
+use crate::bare::rejected;
 use crate::fields::Fields;
 use crate::json::Json;
-use crate::random::Randomness;
+use crate::random::{Randomness, agreement_scalar};
 
 /// A prekey of the responder.
 #[derive(Clone)]
@@ -35,7 +36,8 @@ impl Prekey {
         randomness: &mut Randomness,
     ) -> Self {
         let made = PrivatePrekey::generate(keys, role, id, NOW, randomness);
-        let [private] = randomness.take().try_into().expect("one draw");
+        let [draw] = randomness.take().try_into().expect("one draw");
+        let private = if role.is_kem() { draw } else { agreement_scalar(draw) };
         Self { public: made.public().to_bytes(), private }
     }
 
@@ -232,12 +234,15 @@ impl Script {
         };
         if let Some(randomness) = recording {
             start(randomness);
-            [self.ephemeral_private, self.kem_message, self.ratchet_private] =
+            let [ephemeral, message, ratchet] =
                 randomness.take().try_into().expect("three draws of a handshake");
+            self.ephemeral_private = agreement_scalar(ephemeral);
+            self.kem_message = message;
+            self.ratchet_private = agreement_scalar(ratchet);
         } else {
-            let draws: [&[u8]; 3] =
-                [&self.ephemeral_private, &self.kem_message, &self.ratchet_private];
-            let mut randomness = Randomness::given(&draws);
+            let [ephemeral, ratchet] = [&self.ephemeral_private, &self.ratchet_private]
+                .map(|it| agreement_scalar(it.clone()));
+            let mut randomness = Randomness::given(&[&ephemeral, &self.kem_message, &ratchet]);
             start(&mut randomness);
             randomness.finish();
         }
@@ -311,7 +316,8 @@ impl Sending {
                 .expect("a session")
         };
         let Some(randomness) = recording else {
-            let optional = [&self.ratchet_private, &self.kem_seed, &self.kem_message];
+            let ratchet_draw = self.ratchet_private.clone().map(agreement_scalar);
+            let optional = [&ratchet_draw, &self.kem_seed, &self.kem_message];
             let mut draws: Vec<&[u8]> = optional.into_iter().flatten().map(Vec::as_slice).collect();
             draws.push(&self.salt);
             let mut randomness = Randomness::given(&draws);
@@ -324,7 +330,7 @@ impl Sending {
         self.salt = draws.pop().expect("a salt");
         for (position, draw) in draws.into_iter().enumerate() {
             match (position, draw.len()) {
-                (0, 32) => self.ratchet_private = Some(draw),
+                (0, 32) => self.ratchet_private = Some(agreement_scalar(draw)),
                 (1, 32) => self.kem_message = Some(draw),
                 (1, 64) => self.kem_seed = Some(draw),
                 other => panic!("an unknown draw {other:?}"),
@@ -378,5 +384,10 @@ impl Event {
 
 /// The fields of a prekey in a file.
 pub fn prekey(prekey: &Prekey) -> Json {
-    Json::from([("public", (&prekey.public).into()), ("private", (&prekey.private).into())])
+    let mut fields =
+        vec![("public", (&prekey.public).into()), ("private", (&prekey.private).into())];
+    if prekey.role() > 2 {
+        fields.push(("kem_rejected", (&rejected(&prekey.private)).into()));
+    }
+    fields.into()
 }

@@ -2,8 +2,8 @@
 
 use crate::account::Party;
 use crate::bare::{
-    decapsulate, dh, encapsulate, hash, hkdf, hmac, input, kem_key, lp, pad, point, seal, sha256,
-    verify,
+    decapsulate, dh, encapsulate, hash, hkdf, hmac, input, kem_key, lp, pad, point, rejected, seal,
+    sha256, verify,
 };
 use crate::json::Json;
 use crate::script::{Event, Prekey, Script, Sending, Side, prekey};
@@ -59,10 +59,6 @@ struct Trace<'a> {
     made: Vec<Made>,
 }
 
-fn object(fields: Vec<(&str, Json)>) -> Json {
-    Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
 /// Computes everything; returns the file's object and the envelopes.
 pub fn trace(script: &Script) -> (Json, Vec<Vec<u8>>) {
     let (handshake, mut trace) = Trace::start(script);
@@ -80,7 +76,7 @@ pub fn trace(script: &Script) -> (Json, Vec<Vec<u8>>) {
     ];
     fields.extend(script.one_time.as_ref().map(|key| ("one_time_prekey", prekey(key))));
     fields.extend([("handshake", handshake), ("events", events.into())]);
-    (object(fields), trace.made.into_iter().map(|made| made.envelope).collect())
+    (fields.into(), trace.made.into_iter().map(|made| made.envelope).collect())
 }
 
 fn turn(root: &[u8], agreement: &[u8], session_id: &[u8]) -> [Vec<u8>; 2] {
@@ -174,7 +170,7 @@ impl<'a> Trace<'a> {
             starts: [chain, Vec::new()],
             made: Vec::new(),
         };
-        (object(fields), trace)
+        (fields.into(), trace)
     }
 
     fn party(&self, side: Side) -> &'a Party {
@@ -237,7 +233,7 @@ impl<'a> Trace<'a> {
         ]);
         let chain_start = self.starts[side as usize].clone();
         self.made.push(Made { from: side, ratchet_key, chain_start, carried, envelope });
-        object(fields)
+        fields.into()
     }
 
     fn turn(&mut self, sending: &Sending) -> Json {
@@ -269,7 +265,11 @@ impl<'a> Trace<'a> {
                 Some(seed) => Carried::Key { seed: seed.clone(), key: kem_key(seed) },
             };
             if let Carried::Key { seed, key } = &carried {
-                fields.extend([("kem_seed", seed.into()), ("kem_key", key.into())]);
+                fields.extend([
+                    ("kem_seed", seed.into()),
+                    ("kem_rejected", (&rejected(seed)).into()),
+                    ("kem_key", key.into()),
+                ]);
             }
             turn(&half.root, &agreement, &self.session_id)
         };
@@ -281,7 +281,7 @@ impl<'a> Trace<'a> {
         half.number = 0;
         half.turn_due = false;
         half.carried = carried;
-        object(fields)
+        fields.into()
     }
 
     fn header(
@@ -323,7 +323,7 @@ impl<'a> Trace<'a> {
             vec![("event", "deliver".into()), ("index", position.into()), ("now", now.into())];
         if let Some(error) = error {
             fields.push(("error", error.into()));
-            return object(fields);
+            return fields.into();
         }
         self.confirmed |= made.from == Side::Responder;
         if half.remote.as_ref() != Some(&made.ratchet_key) && !is_old(&self.made, made, half) {
@@ -354,7 +354,7 @@ impl<'a> Trace<'a> {
                 _ => None,
             };
         }
-        object(fields)
+        fields.into()
     }
 }
 
@@ -405,7 +405,9 @@ fn transcript(script: &Script, ephemeral: &[u8], ciphertext: &[u8]) -> Vec<u8> {
         &manifest_a,
         &manifest_b,
     ];
-    parts.iter().for_each(|part| out.extend(lp(part)));
+    for part in parts {
+        out.extend(lp(part));
+    }
     out
 }
 

@@ -1,6 +1,7 @@
 //! What other nodes say, and what ends streams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plasma_kit::Failure;
 use plasma_kit::bus::BusEvent;
@@ -15,6 +16,10 @@ use super::parcel::{self, DeviceKey, Notice, Parcel};
 use super::stream;
 use super::waiters::Answer;
 use super::{Delivery, node_channel};
+use crate::store::envelopes;
+
+/// Longer than an insert takes from its look at the devices to its commit.
+const INSERT_MAX: Duration = Duration::from_secs(3);
 
 /// Takes frames from the bus until `stop`.
 pub(super) async fn listen(
@@ -114,10 +119,11 @@ pub(super) async fn end_revoked(
             Subject::User(user) => {
                 (hub.of(tenant, Some(user)), Status::from(Failure::user_blocked()))
             }
-            Subject::Device(device) => (
-                hub.get((tenant, device)).into_iter().collect(),
-                Status::from(Failure::unauthenticated()),
-            ),
+            Subject::Device(device) => {
+                tokio::spawn(forget(delivery.clone(), (tenant, device)));
+                let ended = hub.get((tenant, device)).into_iter().collect();
+                (ended, Status::from(Failure::unauthenticated()))
+            }
             Subject::ApiKey(_) => return,
         };
         for connection in ended {
@@ -135,4 +141,13 @@ fn give_notice(connection: Arc<Connection>) {
         connection.tell(receive_response::Event::Resume(Resume { reason })).await;
         connection.end(None);
     });
+}
+
+/// Deletes what waits for a device that was removed, once every insert that could still see it has
+/// committed. A device that only signed out keeps what waits for it.
+async fn forget(delivery: Delivery, device: DeviceKey) {
+    tokio::time::sleep(INSERT_MAX).await;
+    if let Err(error) = envelopes::forget(&delivery.inner.db, device).await {
+        tracing::warn!(%error, "envelopes of a removed device stay");
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn compare(
 }
 
 /// Devices as the contract names them.
-pub(super) fn names(devices: Vec<DeviceId>) -> Vec<String> {
+pub(super) fn names(devices: &[DeviceId]) -> Vec<String> {
     devices.iter().map(ToString::to_string).collect()
 }
 

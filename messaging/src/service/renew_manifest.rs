@@ -15,6 +15,6 @@ pub(super) async fn handle(
     request: pb::RenewManifestRequest,
 ) -> Result<pb::RenewManifestResponse, Failure> {
     let change = Change::Renewal { caller: caller.device.0 };
-    let account = resign_manifest::handle(messaging, caller, request.manifest, change).await?;
+    let account = resign_manifest::handle(messaging, caller, request.manifest, &change).await?;
     Ok(pb::RenewManifestResponse { account: Some(account) })
 }

@@ -16,13 +16,13 @@ pub(super) async fn handle(
     messaging: &Messaging,
     caller: DeviceActor,
     manifest: Bytes,
-    change: Change,
+    change: &Change,
 ) -> Result<pb::AccountState, Failure> {
     let now = messaging.env.now();
     let user = (caller.tenant, caller.user);
     let db = messaging.db.tenant(TenantClaim::of_device(&caller));
     let standing = account_change::standing(&db, caller.user).await?;
-    let seconds = contract::unix_seconds(now);
+    let (change, seconds) = (*change, contract::unix_seconds(now));
     let succession = contract::off_thread(move || {
         let next = contract::manifest(&manifest)?;
         if standing.is_already(&next) {

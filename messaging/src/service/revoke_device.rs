@@ -15,6 +15,6 @@ pub(super) async fn handle(
     request: pb::RevokeDeviceRequest,
 ) -> Result<pb::RevokeDeviceResponse, Failure> {
     let change = Change::Removal { caller: caller.device.0 };
-    let account = resign_manifest::handle(messaging, caller, request.manifest, change).await?;
+    let account = resign_manifest::handle(messaging, caller, request.manifest, &change).await?;
     Ok(pb::RevokeDeviceResponse { account: Some(account) })
 }

@@ -100,8 +100,8 @@ async fn describe(
     )
     .await?;
     Ok(pb::DeviceMismatch {
-        missing_device_ids: names(mismatch.missing),
-        extra_device_ids: names(mismatch.extra),
+        missing_device_ids: names(&mismatch.missing),
+        extra_device_ids: names(&mismatch.extra),
         own_account: Some(own),
         peer_account: Some(peer),
     })

@@ -26,8 +26,8 @@ pub(super) async fn handle(
     if let Some(mismatch) = mismatch(messaging, device, hash, &devices).await? {
         let account = messaging.directory.account_state(device.tenant, device.user, 0).await?;
         let answer = pb::OwnDeviceMismatch {
-            missing_device_ids: names(mismatch.missing),
-            extra_device_ids: names(mismatch.extra),
+            missing_device_ids: names(&mismatch.missing),
+            extra_device_ids: names(&mismatch.extra),
             account: Some(account),
         };
         return Ok(pb::SendOwnResponse { outcome: Some(Outcome::Mismatch(answer)) });

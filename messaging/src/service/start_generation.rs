@@ -28,7 +28,7 @@ pub(super) async fn handle(
     let db = messaging.db.tenant(own.claim);
     let asked = contract::off_thread(move || Asked::read(request)).await?;
     let standing = account_change::standing(&db, own.user).await?;
-    let new = asked.new;
+    let new = asked.new.map(|new| DeviceId(new.address().device));
     let valid_from = if asked.is_in_force(&standing) {
         if enrolling { Some(find_started(&db, own, new, now).await?) } else { None }
     } else {
@@ -38,8 +38,7 @@ pub(super) async fn handle(
         Some(now)
     };
     let account = messaging.directory.account_state(own.tenant, own.user, 0).await?;
-    let issued = new.zip(valid_from).map(|(new, valid_from)| {
-        let device = DeviceId(new.address().device);
+    let issued = new.zip(valid_from).map(|(device, valid_from)| {
         let device = DeviceActor { tenant: own.tenant, user: own.user, device };
         messaging.sessions.issue_access(&device, valid_from)
     });
@@ -102,11 +101,11 @@ async fn verify(
 async fn find_started(
     db: &TenantDb,
     own: OwnUser,
-    new: Option<DeviceCertificate>,
+    new: Option<DeviceId>,
     now: Timestamp,
 ) -> Result<Timestamp, Failure> {
     let new = new.ok_or(Refusal::ManifestConflict)?;
-    let started = store::devices::find(db, DeviceId(new.address().device))
+    let started = store::devices::find(db, new)
         .await?
         .filter(|started| started.user == own.user)
         .filter(|started| now < started.created_at.plus(TOKEN_LIFETIME))

@@ -300,6 +300,18 @@ pub(crate) async fn recently_stored(
     db.conn().query_all_raw(statement).await?.iter().map(key).collect()
 }
 
+/// Deletes what waits for a device that is gone.
+pub(crate) async fn forget(db: &SystemDb, device: DeviceKey) -> Result<(), StoreError> {
+    let tx = db.begin().await?;
+    let sql = format!(
+        "DELETE FROM envelopes WHERE tenant_id = $1 AND device_id = $2 AND NOT EXISTS \
+           (SELECT 1 FROM devices WHERE tenant_id = $1 AND device_id = $2 AND state = {ACTIVE})"
+    );
+    let values = [device.0.0.into(), device.1.0.into()];
+    tx.conn().execute_raw(Statement::from_sql_and_values(db.backend(), sql, values)).await?;
+    tx.commit().await
+}
+
 /// Numbers a new stream of a device: the fence between nodes. `None` where the device is gone.
 pub(crate) async fn next_connection(
     db: &SystemDb,

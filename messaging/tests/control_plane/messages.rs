@@ -11,6 +11,7 @@ use tonic::Status;
 use crate::chats::{open, pair};
 use crate::on_both_databases;
 use crate::person::{Device, Person, tenant};
+use crate::revocation::rows_of;
 use crate::world::{World, by, reason};
 
 pub fn message(world: &World) -> String {
@@ -210,7 +211,7 @@ on_both_databases! {
                 assert_eq!(mismatch.extra_device_ids, [gone.actor.device.to_string()]);
             }
         }
-        assert!(waiting(&world, gone.actor).await.is_empty());
+        assert_eq!(rows_of(&world, "envelopes", gone.actor.device).await, 0);
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
         let outcome = send(&world, &chat, &ann, &bob).await;
         let pb::send_response::Outcome::Mismatch(mismatch) = outcome else { panic!("{outcome:?}") };

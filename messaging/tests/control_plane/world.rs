@@ -125,10 +125,6 @@ impl World {
         DeviceLinkingServiceClient::new(self.channel.clone())
     }
 
-    pub fn messages(&self) -> MessageServiceClient<Channel> {
-        MessageServiceClient::new(self.channel.clone())
-    }
-
     pub fn keys(&self) -> KeyServiceClient<Channel> {
         KeyServiceClient::new(self.channel.clone())
     }
@@ -139,6 +135,10 @@ impl World {
 
     pub fn chats(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.channel.clone())
+    }
+
+    pub fn messages(&self) -> MessageServiceClient<Channel> {
+        MessageServiceClient::new(self.channel.clone())
     }
 
     pub fn reports(&self) -> ReportServiceClient<Channel> {
@@ -183,10 +183,6 @@ async fn serve(messaging: &Messaging, stop: CancellationToken) -> Channel {
         ))
         .add_service(DeviceLinkingServiceServer::with_interceptor(
             DeviceLinkingService::new(messaging.clone()),
-            identify,
-        ))
-        .add_service(MessageServiceServer::with_interceptor(
-            MessageService::new(messaging.clone()),
             identify,
         ))
         .add_service(KeyServiceServer::with_interceptor(

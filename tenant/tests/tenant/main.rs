@@ -2,6 +2,8 @@
 //! where one is (`postgres://user@127.0.0.1:5432`), on PostgreSQL.
 
 #[cfg(test)]
+mod account_reset_delay;
+#[cfg(test)]
 mod api_keys;
 #[cfg(test)]
 mod attacks;

@@ -14,6 +14,7 @@ use prost::Message;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
+use super::removal::removed_devices;
 use crate::wire::{Wire, bearer, describe, send_on};
 use crate::world::{Person, check_health};
 
@@ -23,9 +24,9 @@ const AT_MOST: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A service, and whether its bus is dead.
-struct Stage {
+pub(super) struct Stage {
     cluster: Cluster,
-    wire: Wire,
+    pub(super) wire: Wire,
 }
 
 impl Stage {
@@ -42,7 +43,7 @@ impl Stage {
         self.cluster.servers().unwrap().redis.started().unwrap().kill().unwrap();
     }
 
-    fn channels(&self) -> Vec<Channel> {
+    pub(super) fn channels(&self) -> Vec<Channel> {
         self.cluster.nodes().iter().map(|node| node.channel().unwrap()).collect()
     }
 
@@ -69,7 +70,7 @@ impl Stage {
 
     /// Calls on every node until each refuses; fails where one has not 5 seconds after `since`,
     /// when the change was asked for. Returns how long it took.
-    async fn until_refused(
+    pub(super) async fn until_refused(
         &self,
         since: Instant,
         path: &str,
@@ -92,7 +93,7 @@ impl Stage {
     }
 
     /// Calls on every node; each must still answer.
-    async fn must_work(&self, path: &str, credential: &str, message: &impl Message) {
+    pub(super) async fn must_work(&self, path: &str, credential: &str, message: &impl Message) {
         for channel in self.channels() {
             if let Err(status) = call(&channel, path, credential, message).await {
                 panic!("{path}: {}", describe(&status));
@@ -101,7 +102,7 @@ impl Stage {
     }
 }
 
-async fn call(
+pub(super) async fn call(
     channel: &Channel,
     path: &str,
     credential: &str,
@@ -113,7 +114,9 @@ async fn call(
 }
 
 /// Every stream ends before the deadline; with what, of each.
-async fn must_end(streams: Vec<Streaming<pb::ReceiveResponse>>) -> Vec<Option<ErrorReason>> {
+pub(super) async fn must_end(
+    streams: Vec<Streaming<pb::ReceiveResponse>>,
+) -> Vec<Option<ErrorReason>> {
     let deadline = tokio::time::Instant::now() + AT_MOST;
     let mut ends = Vec::new();
     for mut stream in streams {
@@ -132,7 +135,7 @@ async fn must_end(streams: Vec<Streaming<pb::ReceiveResponse>>) -> Vec<Option<Er
 }
 
 const GET_TENANT: &str = "/plasma.tenant.v1.TenantService/GetTenant";
-const LIST_CHATS: &str = "/plasma.messaging.v1.ChatService/ListChats";
+pub(super) const LIST_CHATS: &str = "/plasma.messaging.v1.ChatService/ListChats";
 
 async fn what_ends_an_access_ends_it_in_time(redis_is_dead: Option<bool>) {
     let stage = Stage::set(redis_is_dead).await;
@@ -142,6 +145,7 @@ async fn what_ends_an_access_ends_it_in_time(redis_is_dead: Option<bool>) {
     let (blocked, streams_of_blocked) = stage.listener(&platform).await;
     let (gone, streams_of_gone) = stage.listener(&platform).await;
     let (member, streams_of_member) = stage.listener(&platform).await;
+    let (removed, streams_of_removed) = stage.listener(&platform).await;
     if redis_is_dead == Some(true) {
         stage.kill_redis();
     }
@@ -149,6 +153,7 @@ async fn what_ends_an_access_ends_it_in_time(redis_is_dead: Option<bool>) {
     a_revoked_key(&stage, &platform).await;
     a_blocked_user(&stage, &platform, &blocked, streams_of_blocked).await;
     a_signed_out_device(&stage, &gone, streams_of_gone).await;
+    removed_devices(&stage, removed, streams_of_removed).await;
     a_suspended_tenant(&stage, &platform, &member, streams_of_member).await;
 
     // What was not revoked goes on.

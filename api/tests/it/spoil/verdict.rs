@@ -77,12 +77,13 @@ pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
         | "Envelope.message_id"
         | "Envelope.sender"
         | "Envelope.accept_time"
-        | "Envelope.franking_tag" => Expect::Field(place.path()),
-        "Envelope.ciphertext" => Expect::Field(place.sibling_path("franking_tag")),
+        | "Envelope.franking_tag"
         // The mask names the field.
-        "UpdateTenantRequest.display_name" | "UpdateTenantRequest.policy" => {
-            Expect::Field(place.path())
-        }
+        | "UpdateTenantRequest.display_name"
+        | "UpdateTenantRequest.policy"
+        // The caller has no device.
+        | "StartGenerationRequest.new_device" => Expect::Field(place.path()),
+        "Envelope.ciphertext" => Expect::Field(place.sibling_path("franking_tag")),
         _ => Expect::Accepted,
     }
 }
@@ -100,13 +101,20 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
     let nobody = || Expect::Refused(Code::Unauthenticated, ErrorReason::Unauthenticated);
     match short_name(place.field()).as_str() {
         // A point of the curve or nothing.
-        "RegisterFirstDeviceRequest.root_public_key" => {
+        "RegisterFirstDeviceRequest.root_public_key" | "ResetAccountRequest.root_public_key" => {
             OfBytes { noise: field(), cut: field(), flipped: field() }
         }
         "RegisterFirstDeviceRequest.certificate"
         | "RegisterFirstDeviceRequest.manifest"
         | "AddDeviceRequest.certificate"
         | "AddDeviceRequest.manifest"
+        | "RevokeDeviceRequest.manifest"
+        | "RenewManifestRequest.manifest"
+        | "StartGenerationRequest.manifest"
+        | "RecoveredDevice.certificate"
+        | "ResetAccountRequest.certificate"
+        | "ResetAccountRequest.manifest"
+        | "SetRecoveryKitRequest.recovery_kit"
         | "DevicePrekeys.signed_prekey"
         | "DevicePrekeys.last_resort_kem_prekey"
         | "PublishPrekeysRequest.signed_prekey"
@@ -121,8 +129,10 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
         "CreateSessionRequest.signature" => {
             OfBytes { noise: nobody(), cut: field(), flipped: nobody() }
         }
-        // Opaque to the service.
-        "DeviceEnvelope.ciphertext" => {
+        // Opaque to the service; what is disclosed, only who reads the report can judge.
+        "DeviceEnvelope.ciphertext"
+        | "PostLinkingMessageRequest.ciphertext"
+        | "DisclosedMessage.disclosure" => {
             OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
         // The mark, or what it covers, is not what the service made.
@@ -130,10 +140,6 @@ pub(super) fn of_bytes(place: &Place) -> OfBytes {
         "Envelope.ciphertext" => {
             let tag = || Expect::Field(place.sibling_path("franking_tag"));
             OfBytes { noise: tag(), cut: tag(), flipped: tag() }
-        }
-        // Opaque to the service: only who reads the report can tell.
-        "DisclosedMessage.disclosure" => {
-            OfBytes { noise: Expect::Accepted, cut: Expect::Accepted, flipped: Expect::Accepted }
         }
         // Another device set than the one in force is an outcome of the response.
         "SendRequest.peer_manifest_hash"
@@ -163,6 +169,10 @@ pub(super) fn of_edge(place: &Place, number: i64) -> Expect {
             }
             _ => Expect::Accepted,
         },
+        // The new device leaves message 2 alone.
+        ("PostLinkingMessageRequest.number", _) => {
+            Expect::Refused(Code::FailedPrecondition, ErrorReason::LinkingNotOpen)
+        }
         // The two add up to 10,000, and the other one is as it was.
         ("Shares.recipient_basis_points" | "Shares.platform_basis_points", _) => {
             Expect::Field("shares".to_owned())

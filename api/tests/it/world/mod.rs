@@ -2,6 +2,8 @@
 
 mod person;
 
+use std::time::Duration;
+
 use plasma_proto::billing::v1 as billing;
 use plasma_proto::messaging::v1 as pb;
 use plasma_testkit::platform::{amount, time_pass};
@@ -43,7 +45,12 @@ pub(crate) struct Twin {
 impl World {
     /// Starts a service and makes both twins, one closed to users of the other.
     pub(crate) async fn start(kind: ClusterKind) -> Self {
-        let cluster = Cluster::start(kind).await.unwrap();
+        let cluster = Cluster::builder(kind)
+            // Resets that a platform allows at once are due at once.
+            .env("PLASMA_ACCOUNT_RESET_DELAY_MIN", "0s")
+            .start()
+            .await
+            .unwrap();
         let wire = Wire::to(&cluster);
         let operator = cluster.operator_key().to_owned();
         let a = Twin::make(&wire, &operator, &Onboarding::paid("Twin", 1_000)).await;
@@ -56,6 +63,13 @@ impl World {
     pub(crate) async fn bare_platform(&self) -> Platform {
         let channel = self.wire.channel();
         let onboarding = Onboarding::free("Bare");
+        Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
+    }
+
+    /// A platform whose users' accounts can be reset without delay.
+    pub(crate) async fn hasty_platform(&self) -> Platform {
+        let channel = self.wire.channel();
+        let onboarding = Onboarding::free("Hasty").account_reset_after(Duration::ZERO);
         Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
     }
 

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use plasma_e2ee::rand_core::UnwrapErr;
-use plasma_e2ee::{DeviceKeys, PrivatePrekey, RootKey};
+use plasma_e2ee::{DeviceKeys, PrivatePrekey, RecoveryKey, RootKey};
 use plasma_identity::{
     Capabilities, DeviceAddress, PrekeyRole, Signer, UserAddress, VerifiedAccount,
     session_challenge, verify_chain,
@@ -20,6 +20,7 @@ pub(crate) struct Person {
     pub(crate) sub: String,
     pub(crate) address: UserAddress,
     pub(crate) account: VerifiedAccount,
+    pub(crate) root: RootKey,
     pub(crate) devices: Vec<Gadget>,
 }
 
@@ -39,7 +40,11 @@ pub(crate) struct Newcomer {
 impl Newcomer {
     /// A user whom the service has not seen before.
     pub(crate) async fn of(wire: &Wire, platform: &Platform) -> Self {
-        let sub = format!("user-{}", secret::name());
+        Self::named(wire, platform, format!("user-{}", secret::name())).await
+    }
+
+    /// The user whom the platform knows by this id.
+    pub(crate) async fn named(wire: &Wire, platform: &Platform, sub: String) -> Self {
         let request = pb::ExchangeTokenRequest {
             tenant_id: platform.tenant_id().to_owned(),
             platform_token: platform.user_token(&sub).unwrap(),
@@ -54,10 +59,10 @@ impl Newcomer {
         Self { sub, address, enrollment_token: answer.enrollment_token }
     }
 
-    /// What the first device of the user shows to the service, and the device.
+    /// What the first device of the user shows to the service, the device, and the root.
     pub(crate) fn first_device(
         &self,
-    ) -> (DeviceKeys, VerifiedAccount, pb::RegisterFirstDeviceRequest) {
+    ) -> (DeviceKeys, VerifiedAccount, pb::RegisterFirstDeviceRequest, RootKey) {
         let (root, now) = (RootKey::generate(&mut rng()), now());
         let keys = new_device(self.address);
         let wish = keys.certificate_request(root.fingerprint(self.address), Capabilities::V1);
@@ -71,17 +76,17 @@ impl Newcomer {
         };
         let account =
             verify_chain(self.address, None, root.public(), &[manifest], &[certificate], now);
-        (keys, account.unwrap(), request)
+        (keys, account.unwrap(), request, root)
     }
 
     /// Registers the first device.
     pub(crate) async fn register(self, wire: &Wire) -> Person {
-        let (keys, account, request) = self.first_device();
+        let (keys, account, request, root) = self.first_device();
         let method = "messaging.v1.DeviceService/RegisterFirstDevice";
         let token = Some(self.enrollment_token.as_str());
         let answer: pb::RegisterFirstDeviceResponse = wire.ask(method, token, &request).await;
         let devices = vec![Gadget { keys, token: answer.access_token }];
-        Person { sub: self.sub, address: self.address, account, devices }
+        Person { sub: self.sub, address: self.address, account, root, devices }
     }
 }
 
@@ -98,6 +103,40 @@ impl Person {
     pub(crate) fn user(&self) -> pb::UserAddress {
         let tenant_id = plasma_proto::id::format("tenant", self.address.tenant.as_u128());
         pb::UserAddress { tenant_id, user_id: self.user_id() }
+    }
+
+    /// The user as its platform vouches for it again, without a device.
+    pub(crate) async fn enrolling(&self, wire: &Wire, platform: &Platform) -> Newcomer {
+        Newcomer::named(wire, platform, self.sub.clone()).await
+    }
+
+    /// What begins the next generation with a new device alone.
+    pub(crate) fn generation(&self) -> pb::StartGenerationRequest {
+        let keys = new_device(self.address);
+        let wish = keys.certificate_request(self.account.fingerprint(), Capabilities::V1);
+        let (certificate, manifest) =
+            self.root.recover(&self.account, &[], Some(&wish), now()).unwrap();
+        pb::StartGenerationRequest {
+            manifest: manifest.to_bytes().into(),
+            new_device: Some(pb::RecoveredDevice {
+                certificate: certificate.unwrap().to_bytes().into(),
+                prekeys: Some(first_prekeys(&keys)),
+            }),
+        }
+    }
+
+    /// The root, sealed under a recovery key that nobody has.
+    pub(crate) fn recovery_kit(&self) -> pb::SetRecoveryKitRequest {
+        let key = RecoveryKey::generate(&mut rng());
+        let kit = key.seal(&self.root, self.address, &mut rng());
+        pb::SetRecoveryKitRequest { recovery_kit: kit.to_bytes().into() }
+    }
+
+    /// What removes one of the devices.
+    pub(crate) fn removal(&self, gone: &Gadget) -> pb::RevokeDeviceRequest {
+        let gone = gone.keys.address().device;
+        let manifest = self.devices[0].keys.revoke(&self.account, gone, now()).unwrap();
+        pb::RevokeDeviceRequest { manifest: manifest.to_bytes().into() }
     }
 
     /// The first device's token.

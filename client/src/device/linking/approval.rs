@@ -56,8 +56,7 @@ impl LinkingDetails {
 impl Device {
     /// Answers the code that a new device shows. From then on no other device can answer it.
     ///
-    /// Refused at once, without using the code up, where this device may not approve or the account
-    /// is full.
+    /// Refused without using the code up where this device may not approve.
     pub async fn scan_linking(&self, qr_text: &str) -> Result<Approval, Error> {
         let own = self.own_account()?;
         let certificate = own.device(self.address().device);

@@ -100,9 +100,29 @@ impl From<LinkingError> for Error {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use tonic::{Code, Status};
+    use tonic_types::{ErrorDetails, StatusExt};
     use uuid::Uuid;
 
     use super::*;
+
+    fn refused(reason: ErrorReason, cause: &str) -> Option<LinkingFailure> {
+        let metadata = HashMap::from([("cause".to_owned(), cause.to_owned())]);
+        let details = ErrorDetails::with_error_info(reason.as_str_name(), "plasma", metadata);
+        let status = Status::with_error_details(Code::FailedPrecondition, "no", details);
+        LinkingFailure::of(&Error::from(status))
+    }
+
+    #[test]
+    fn each_refusal_of_the_service_has_its_own_words() {
+        let closed = |cause| refused(ErrorReason::LinkingNotOpen, cause);
+        assert_eq!(closed("expired"), Some(LinkingFailure::Expired));
+        assert_eq!(closed("taken"), Some(LinkingFailure::Taken));
+        assert_eq!(refused(ErrorReason::NotFound, ""), Some(LinkingFailure::WrongAccount));
+        assert_eq!(refused(ErrorReason::RateLimited, ""), None);
+    }
 
     #[test]
     fn a_full_account_names_its_devices() {

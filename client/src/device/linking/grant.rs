@@ -17,7 +17,7 @@ use crate::store::{StoreError, accounts, chats, device_names, read_user, user_ke
 
 /// Writes what this device knows, the most precious first: what does not fit can be had from the
 /// service, without the person's confirmations.
-pub(super) fn write(
+pub(in crate::device) fn write(
     connection: &Connection,
     own: UserAddress,
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
@@ -86,7 +86,7 @@ fn known_contacts(
 }
 
 /// Keeps what the approver knows.
-pub(super) fn keep(
+pub(in crate::device) fn keep(
     connection: &Connection,
     grant: &LinkingGrant,
     own: UserAddress,

@@ -14,7 +14,7 @@
 
 mod approval;
 mod failure;
-mod grant;
+pub(super) mod grant;
 mod pending;
 mod relay;
 

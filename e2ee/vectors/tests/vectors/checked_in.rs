@@ -16,9 +16,10 @@ fn the_checked_in_vectors_are_what_is_made() {
 #[test]
 fn no_other_file_is_checked_in() {
     let made: BTreeSet<String> = files().into_iter().map(|(name, _)| name).collect();
-    let names = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().file_name());
-    let names = names.map(|name| name.into_string().unwrap());
-    assert_eq!(names.filter(|name| name.ends_with(".json")).collect::<BTreeSet<_>>(), made);
+    let paths = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
+    let json = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let found = json.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(found.collect::<BTreeSet<_>>(), made);
 }
 
 #[test]

@@ -56,8 +56,30 @@ fn change(value: &mut Value, at: usize) {
     };
 }
 
-/// The bytes of structures that hold a signature which is only verified are changed in every
-/// sixteenth place, everything else once.
+/// Whether another value may be as good: when something happens enters no byte, another text that
+/// is wrong is refused alike, and so is another offer that is, or a second one of what has arrived;
+/// and lengths of one step are padded alike.
+fn may_vary(place: &str) -> bool {
+    place.ends_with("/now")
+        || place.ends_with("/index")
+        || place.contains("/refused/")
+        || place.contains("/padding/")
+}
+
+/// A file without all of its cases but one, for each; a file without cases as it is.
+fn apart(file: Value) -> Vec<Value> {
+    let Some(cases) = file.get("cases").and_then(Value::as_array).cloned() else {
+        return vec![file];
+    };
+    let alone = |case| {
+        let mut file = file.clone();
+        file["cases"] = vec![case].into();
+        file
+    };
+    cases.into_iter().map(alone).collect()
+}
+
+/// Each value is changed once, the bytes of a long one in a place that differs from value to value.
 #[test]
 fn a_changed_value_is_noticed() {
     let hook = take_hook();
@@ -65,15 +87,16 @@ fn a_changed_value_is_noticed() {
     let mut unnoticed = Vec::new();
     let mut changes = 0;
     for (name, _) in files() {
-        let file = read(&name);
-        let mut all = Vec::new();
-        places(&file, "", &mut all);
-        for (position, place) in all.iter().enumerate() {
-            let mut changed = file.clone();
-            change(changed.pointer_mut(place).unwrap(), position.wrapping_mul(7919));
-            changes += 1;
-            if catch_unwind(|| replay(&name, &changed)).is_ok() {
-                unnoticed.push(format!("{name}{place}"));
+        for file in apart(read(&name)) {
+            let mut all = Vec::new();
+            places(&file, "", &mut all);
+            for (position, place) in all.iter().enumerate().filter(|(_, place)| !may_vary(place)) {
+                let mut other = file.clone();
+                change(other.pointer_mut(place).unwrap(), position.wrapping_mul(7919));
+                changes += 1;
+                if catch_unwind(|| replay(&name, &other)).is_ok() {
+                    unnoticed.push(format!("{name}{place}"));
+                }
             }
         }
     }

@@ -36,7 +36,7 @@ async fn an_envelope_has_the_same_mark_live_stored_and_pulled_on_every_node() {
         let mut again = receiver.receive(world.device).await.unwrap();
         let stored = look(&mut again).await;
         assert_eq!(live, parcel.to_proto(sender.franking()));
-        assert_eq!(pulled, [live.clone()]);
+        assert_eq!(pulled, std::slice::from_ref(&live));
         assert_eq!(stored, live);
         assert_eq!(live.chat_id.is_empty(), !in_a_chat);
         assert_eq!(live.franking_tag.len(), super::super::franking::TAG_BYTES);

@@ -84,6 +84,8 @@ async fn to_the_end(mut stream: EnvelopeStream) -> Vec<EnvelopeId> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_send_to_a_removed_device_stores_nothing_and_says_so() {
+    use DeliveryState::{Revoked, Stored};
+
     let world = World::new().await;
     let (node, _) = world.nodes(false).await;
     let there = DeviceActor { device: DeviceId(Uuid::from_u128(4)), ..world.device };
@@ -92,7 +94,6 @@ async fn a_send_to_a_removed_device_stores_nothing_and_says_so() {
     let other = Parcel { to: (there.tenant, there.device), ..world.parcel() };
     let unknown = Parcel { to: (there.tenant, DeviceId(Uuid::from_u128(5))), ..world.parcel() };
     let states = node.send(vec![world.parcel(), other.clone(), unknown], false).await.unwrap();
-    use DeliveryState::{Revoked, Stored};
     assert_eq!(states, [Revoked, Stored, Revoked]);
     assert_eq!(world.stored().await, 0);
     // A retry of what waits already is stored, not revoked.
@@ -194,9 +195,28 @@ async fn what_was_offered_and_not_yet_written_is_never_written_after_the_revocat
     assert!(to_the_end(stream).await.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_removed_device_is_deleted_and_for_one_that_signed_out_stays() {
+    let world = World::new().await;
+    let (node, _) = world.nodes(false).await;
+    assert_eq!(node.send(vec![world.parcel()], false).await.unwrap(), [DeliveryState::Stored]);
+    world.tell(Word::Revoked).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(world.stored().await, 1, "it signed out");
+    world.revoke().await;
+    world.tell(Word::Revoked).await;
+    tokio::time::timeout(LIVENESS, async {
+        while world.stored().await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("what waits is deleted");
+}
+
 /// Holds an opening stream at a point, removes the device, sends to it, and lets the stream go on.
-async fn open_meanwhile(point: Point, word: Word, apart: bool) {
-    let case = format!("{point:?}, {word:?}, apart {apart}");
+async fn open_meanwhile(point: Point, told: Word, apart: bool) {
+    let case = format!("{point:?}, {told:?}, apart {apart}");
     println!("{case}");
     let world = World::new().await;
     let (sender, receiver) = world.nodes(apart).await;
@@ -210,12 +230,12 @@ async fn open_meanwhile(point: Point, word: Word, apart: bool) {
     });
     tokio::time::timeout(LIVENESS, gate.reached()).await.expect(&case);
     world.revoke().await;
-    world.tell(word).await;
+    world.tell(told).await;
     let states = sender.send(vec![world.parcel()], false).await.unwrap();
     assert_eq!(states, [DeliveryState::Revoked], "{case}");
     gate.open();
     let stream = tokio::time::timeout(LIVENESS, receiving).await.expect(&case).unwrap();
-    if point == Point::Looked && word == Word::Lost {
+    if point == Point::Looked && told == Word::Lost {
         // The one order in which the stream saw the device there, and nobody told: the poll of
         // revocations does, a second later.
         world.tell(Word::Revoked).await;

@@ -1,0 +1,5 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    (plasma_fuzz_targets::target("linking_code").run)(bytes);
+});
