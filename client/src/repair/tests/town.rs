@@ -11,7 +11,6 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use super::shelf::Shelf;
-use crate::connection::{Connection, Endpoint};
 use crate::device::Device;
 use crate::device::sealing::{Keeping, Unsealed};
 use crate::id::MessageId;
@@ -21,7 +20,7 @@ use crate::store::chats::{self, KnownChat};
 use crate::store::control::{self, Load};
 use crate::store::outbox::Route;
 use crate::store::{Store, own_device, sessions};
-use crate::testing::CHAT;
+use crate::testing::{CHAT, nowhere};
 use crate::{Env, wire};
 
 pub(super) const ANN: u128 = 1;
@@ -51,8 +50,7 @@ pub(super) fn user(number: u128) -> UserAddress {
 }
 
 fn open(store: Store, env: Env, keys: DeviceKeys) -> Device {
-    let endpoint = Endpoint::new("http://127.0.0.1:1").patience(std::time::Duration::ZERO);
-    Device::assemble(env, Connection::new(&endpoint).unwrap(), store, keys)
+    Device::assemble(env, nowhere(), store, keys)
 }
 
 impl Town {
