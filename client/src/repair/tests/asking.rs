@@ -8,7 +8,7 @@ use plasma_proto::messaging::v1::Envelope;
 use super::town::{ANN, BOB, Town};
 use crate::device::Device;
 use crate::id::MessageId;
-use crate::message::Repair;
+use crate::not_shown::Repair;
 use crate::store::control;
 use crate::store::sessions;
 use crate::testing::CHAT;
