@@ -167,6 +167,12 @@ impl Device {
             None => None,
         };
         self.keep_session(tx, record, decrypted)?;
+        // A device that was removed speaks for its user no more: whoever holds it could vouch for
+        // messages of others, or set and delete what the user's devices share.
+        let removed = decrypted.sender_removed && self.is_own(decrypted.sender);
+        if removed && !matches!(outer.body, Body::Text { .. }) {
+            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+        }
         if !self.is_own(writer) {
             if opened.body.is_for_own_devices() {
                 return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
