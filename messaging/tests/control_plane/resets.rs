@@ -74,7 +74,7 @@ on_both_databases! {
         world.wait(Duration::from_hours(1));
         assert_eq!(ask(&world, &ann).await.unwrap(), reset);
 
-        world.wait(DAY * 7 - Duration::from_hours(1) - Duration::from_mins(1));
+        world.wait(Duration::from_mins(7 * 24 * 60 - 61));
         let anew = Person::of_user(&world, ann.user);
         let early = carry_out(&world, &anew).await;
         assert_eq!(cause(early.clone()), "pending");
