@@ -1,6 +1,6 @@
 //! Who may ask for what, and how often.
 
-use plasma_e2ee::{RetryRequest, envelope_hash};
+use plasma_e2ee::envelope_hash;
 use plasma_identity::Signer;
 use plasma_identity::encoding::labelled;
 use plasma_proto::messaging::v1::Envelope;
@@ -41,10 +41,6 @@ impl Scene {
 
     fn ann(&self) -> &Device {
         &self.town.devices[0]
-    }
-
-    fn parsed(&self) -> RetryRequest {
-        RetryRequest::from_bytes(&self.request.ciphertext).unwrap()
     }
 
     fn with(&self, ciphertext: Vec<u8>) -> Envelope {

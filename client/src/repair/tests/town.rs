@@ -140,11 +140,6 @@ impl Town {
         person.account.advance(&[next], &kept, now).unwrap();
     }
 
-    /// Places of a user's devices.
-    pub(super) fn of_user(&self, number: u128) -> Vec<usize> {
-        (0..self.devices.len()).filter(|i| self.devices[*i].user() == user(number)).collect()
-    }
-
     pub(super) fn place(&self, address: DeviceAddress) -> Option<usize> {
         self.devices.iter().position(|device| device.address() == address)
     }
@@ -327,7 +322,7 @@ impl Town {
         self.devices[index].history(CHAT).unwrap().into_iter().map(|message| message.text).collect()
     }
 
-    /// The first envelope that waits for a device and is no retry request.
+    /// Tells whether an envelope holds a retry request.
     pub(super) fn is_request(envelope: &Envelope) -> bool {
         is_retry_request(&envelope.ciphertext)
     }
