@@ -187,6 +187,16 @@ on_both_databases! {
         assert!(waiting(&world, bob.actor()).await.is_empty());
         control(&world, &chat, ann.actor(), bob.actor()).await.unwrap();
         assert_eq!(waiting(&world, bob.actor()).await[0].chat_id, chat);
+        // Repairing is no way to chat: sixty at once, whichever device of the two writes.
+        let mut more = 0;
+        let refused = loop {
+            match control(&world, &chat, ann.actor(), bob.actor()).await {
+                Ok(_) => more += 1,
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(reason::<()>(Err(refused)), ErrorReason::RateLimited);
+        assert!((50..70).contains(&more), "{more} at once");
     }
 
     async fn a_device_that_a_node_does_not_know_to_be_gone_is_answered_as_revoked(world: World) {
