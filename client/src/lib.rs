@@ -31,6 +31,7 @@ mod env;
 mod error;
 mod id;
 mod message;
+mod not_shown;
 pub mod qr;
 mod reason;
 mod receive;
@@ -50,9 +51,10 @@ pub use env::Env;
 pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown,
-    Reaction, Repair, SendReport, StopCause, Undecryptable,
+    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, Reaction,
+    SendReport, StopCause,
 };
+pub use not_shown::{NotShown, Repair, Undecryptable};
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
 pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};

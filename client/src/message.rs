@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::device::PendingReset;
 use crate::error::Error;
 use crate::id::{ChatId, MessageId};
-use crate::reason::UndecryptableReason;
+use crate::not_shown::Undecryptable;
 use crate::store::chats::KnownChat;
 
 /// Who wrote a message.
@@ -57,6 +57,7 @@ pub struct MessageRef {
 
 /// A message as the person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own that an app shows")]
 pub struct Message {
     /// The chat that the authenticated content names.
     pub chat: ChatId,
@@ -137,51 +138,6 @@ impl SendReport {
     pub fn count(&self, state: DeliveryState) -> usize {
         self.deliveries.iter().filter(|delivery| delivery.state == state).count()
     }
-}
-
-/// An envelope that is not shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Undecryptable {
-    /// The service's id of the envelope.
-    pub envelope_id: String,
-    /// The device that the envelope claims to come from; not authenticated.
-    pub claimed_sender: Option<DeviceAddress>,
-    /// The message that the service says it is; not authenticated.
-    pub claimed_message: Option<MessageId>,
-    /// Why it is not shown.
-    pub reason: UndecryptableReason,
-    /// Whether it is being repaired.
-    pub repair: Repair,
-}
-
-/// What becomes of an envelope that is not shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repair {
-    /// The sender cannot help, or is not one to be asked.
-    NotPossible,
-    /// The sender is asked for the message once more, without anybody doing anything.
-    Requested,
-    /// The message has come since.
-    Resolved,
-    /// The sender was asked in vain: ask the person to write it again.
-    GivenUp,
-}
-
-/// An envelope that is not shown, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotShown {
-    /// The service's id of the envelope.
-    pub envelope_id: String,
-    /// The device that the envelope claims to come from; not authenticated.
-    pub claimed_sender: Option<DeviceAddress>,
-    /// The message that the service says it is; not authenticated.
-    pub claimed_message: Option<MessageId>,
-    /// The stable code of the reason, from a closed list.
-    pub code: String,
-    /// The reason in words for a person.
-    pub explanation: &'static str,
-    /// What became of it.
-    pub repair: Repair,
 }
 
 /// What happens while a device listens.

@@ -1,9 +1,13 @@
 //! Devices without a service, for tests: each knows the other's account, and the first has started
 //! a session from the other's own keys.
 
+use std::sync::LazyLock;
+use std::time::Duration;
+
 use plasma_e2ee::{LocalDevice, PrekeyBundle, PrivatePrekey, RemoteDevice, RootKey, initiate};
 use plasma_identity::{Capabilities, PrekeyRole, UserAddress, verify_chain};
 use plasma_proto::messaging::v1::Envelope;
+use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use crate::connection::{Connection, Endpoint};
@@ -18,6 +22,15 @@ use crate::store::{Store, own_device, prekeys, sessions};
 use crate::{Env, wire};
 
 pub(crate) const CHAT: ChatId = ChatId(Uuid::from_u128(0xc4a7));
+
+/// A connection to no service, at once out of reach.
+pub(crate) fn nowhere() -> Connection {
+    // A channel wants a runtime, also in a test that has none of its own.
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+    let _inside = RUNTIME.enter();
+    let endpoint = Endpoint::new("http://127.0.0.1:1").patience(Duration::ZERO);
+    Connection::new(&endpoint).unwrap()
+}
 
 /// A registered device of a user, in a store of its own.
 pub(crate) fn device(user: u128, store: Store) -> Device {
@@ -48,8 +61,7 @@ pub(crate) fn device_of(user: u128, device: Uuid, store: Store) -> Device {
             accounts::save(tx, &KnownAccount { account, verified: None, changed_from: None })
         })
         .unwrap();
-    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
-    Device::assemble(env, connection, store, keys)
+    Device::assemble(env, nowhere(), store, keys)
 }
 
 /// A further device of `first`'s user, which `first` has certified.
@@ -74,8 +86,7 @@ pub(crate) fn second(first: &Device, store: Store) -> Device {
             own_device::mark_registered(tx)
         })
         .unwrap();
-    let connection = Connection::new(&Endpoint::new("http://127.0.0.1:1")).unwrap();
-    Device::assemble(env, connection, store, keys)
+    Device::assemble(env, nowhere(), store, keys)
 }
 
 /// Makes two devices of two users acquainted, with a chat.

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use super::{Device, Resolved, Trust};
 use crate::error::Error;
 use crate::id::{self, ChatId};
-use crate::message::NotShown;
+use crate::not_shown::NotShown;
 use crate::store::chats::{self, KnownChat};
 use crate::store::undecryptable;
 use crate::wire;

@@ -1,6 +1,7 @@
 //! One installation of a user.
 
 mod accounts;
+mod bundles;
 mod chats;
 mod compose;
 mod contents;

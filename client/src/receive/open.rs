@@ -15,7 +15,8 @@ use crate::content::{self, Body, Context, Opened};
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{self, ChatId, MessageId};
-use crate::message::{Event, MessageRef, Repair, Undecryptable};
+use crate::message::{Event, MessageRef};
+use crate::not_shown::{Repair, Undecryptable};
 use crate::reason::UndecryptableReason;
 use crate::repair::is_repairable;
 use crate::store::chats;
@@ -166,6 +167,12 @@ impl Device {
             None => None,
         };
         self.keep_session(tx, record, decrypted)?;
+        // A device that was removed speaks for its user no more: whoever holds it could vouch for
+        // messages of others, or set and delete what the user's devices share.
+        let removed = decrypted.sender_removed && self.is_own(decrypted.sender);
+        if removed && !matches!(outer.body, Body::Text { .. }) {
+            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+        }
         if !self.is_own(writer) {
             if opened.body.is_for_own_devices() {
                 return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
@@ -193,8 +200,8 @@ impl Device {
         events.extend(resolve(tx, writer, opened.id)?);
         if decrypted.recipient_view_stale {
             let message = MessageRef { sender: writer, id: opened.id };
-            let content = &decrypted.content;
-            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, content)?;
+            let plaintext = &decrypted.content;
+            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, plaintext)?;
         }
         if outer.body.is_noted() {
             opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;

@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 
 use crate::device::Device;
 use crate::id::{ChatId, MessageId};
-use crate::message::Repair;
+use crate::not_shown::Repair;
 use crate::store::control::{self, Control, Load};
 use crate::store::{StoreError, chats, retry_requests};
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{StoreError, integer, read_device, read_uuid};
 use crate::id::MessageId;
-use crate::message::{NotShown, Repair, Undecryptable};
+use crate::not_shown::{NotShown, Repair, Undecryptable};
 use crate::reason::UndecryptableReason;
 
 pub(crate) fn insert(

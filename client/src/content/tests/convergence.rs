@@ -3,6 +3,7 @@
 use plasma_proto::content::v1::ReceiptKind;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use tokio::runtime::Builder;
 
 use super::stage::{Actor, Written};
 use crate::message::{Direction, Message, MessageRef, MessageState};
@@ -155,6 +156,9 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..60),
         order in proptest::collection::vec(any::<Index>(), 1..60),
     ) {
+        // A device's channel wants a runtime, though nothing is sent here.
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
         let mut world = World::new();
         for step in &steps {
             world.play(step);

@@ -17,8 +17,8 @@ fn take_all(actor: &Actor, written: &[&Written]) {
     }
 }
 
-#[test]
-fn only_the_author_edits_and_deletes_and_on_any_device() {
+#[tokio::test]
+async fn only_the_author_edits_and_deletes_and_on_any_device() {
     let (ann, ann2, bob) = three();
     let (message, text) = ann.text("first");
     take_all(&ann2, &[&text]);
@@ -41,8 +41,8 @@ fn only_the_author_edits_and_deletes_and_on_any_device() {
     assert_eq!((shown.text.as_str(), shown.deleted), ("", true));
 }
 
-#[test]
-fn the_last_edit_holds_and_a_deletion_is_final_in_every_order() {
+#[tokio::test]
+async fn the_last_edit_holds_and_a_deletion_is_final_in_every_order() {
     let (ann, _, _) = three();
     let (message, text) = ann.text("first");
     let (second, third) = (ann.edit(message, "second"), ann.edit(message, "third"));
@@ -70,8 +70,8 @@ fn the_last_edit_holds_and_a_deletion_is_final_in_every_order() {
     assert_eq!(bob.unread(), 0);
 }
 
-#[test]
-fn a_users_last_reaction_holds_across_its_devices() {
+#[tokio::test]
+async fn a_users_last_reaction_holds_across_its_devices() {
     let (ann, ann2, bob) = three();
     let (message, text) = bob.text("hello");
     ann.take(&text);
@@ -88,15 +88,15 @@ fn a_users_last_reaction_holds_across_its_devices() {
         assert_eq!((shown[0].user, shown[0].emoji.as_str()), (ann.device.user(), "two"));
     }
     bob.take(&two);
-    let back = ann.react(message, "");
     ann.take(&two);
+    let back = ann.react(message, "");
     let events = bob.take(&back);
     assert!(matches!(&events[..], [Event::Reacted { emoji: None, .. }]), "{events:?}");
     assert!(bob.find(message).unwrap().reactions.is_empty());
 }
 
-#[test]
-fn only_the_peers_receipts_count_and_a_state_never_goes_back() {
+#[tokio::test]
+async fn only_the_peers_receipts_count_and_a_state_never_goes_back() {
     let (ann, ann2, bob) = three();
     let (message, text) = ann.text("hello");
     bob.take(&text);
@@ -127,8 +127,8 @@ fn only_the_peers_receipts_count_and_a_state_never_goes_back() {
     assert_eq!(state(&ann), MessageState::Read);
 }
 
-#[test]
-fn a_receipt_for_the_peers_own_messages_changes_nothing() {
+#[tokio::test]
+async fn a_receipt_for_the_peers_own_messages_changes_nothing() {
     let (ann, _, bob) = three();
     let (message, text) = bob.text("hello");
     ann.take(&text);
@@ -137,8 +137,8 @@ fn a_receipt_for_the_peers_own_messages_changes_nothing() {
     assert_eq!(ann.unread(), 1, "the peer cannot mark what this user has not read");
 }
 
-#[test]
-fn a_receipt_is_due_for_an_incoming_text_and_for_nothing_else() {
+#[tokio::test]
+async fn a_receipt_is_due_for_an_incoming_text_and_for_nothing_else() {
     let (ann, ann2, bob) = three();
     let due = |actor: &Actor| actor.device.inner.store.read(receipts::chats).unwrap().len();
     let (message, text) = ann.text("hello");
@@ -159,8 +159,8 @@ fn a_receipt_is_due_for_an_incoming_text_and_for_nothing_else() {
     assert_eq!(due(&bob2), 0);
 }
 
-#[test]
-fn a_read_mark_counts_before_its_message_and_on_every_own_device() {
+#[tokio::test]
+async fn a_read_mark_counts_before_its_message_and_on_every_own_device() {
     let (ann, ann2, bob) = three();
     let (first, one) = bob.text("one");
     let (second, two) = bob.text("two");
@@ -179,8 +179,8 @@ fn a_read_mark_counts_before_its_message_and_on_every_own_device() {
     assert!(ann.device.write_down_read(ann.chat, unknown).is_err());
 }
 
-#[test]
-fn time_counts_from_sending_for_the_sender_and_from_reading_for_the_reader() {
+#[tokio::test]
+async fn time_counts_from_sending_for_the_sender_and_from_reading_for_the_reader() {
     let (ann, ann2, bob) = three();
     let bob2 = Actor::new(2, 22, 1);
     let (message, text) = ann.text_for("secret", 60);
@@ -220,8 +220,8 @@ fn time_counts_from_sending_for_the_sender_and_from_reading_for_the_reader() {
     }
 }
 
-#[test]
-fn the_timer_set_last_holds_for_what_is_written_after_it() {
+#[tokio::test]
+async fn the_timer_set_last_holds_for_what_is_written_after_it() {
     let (ann, ann2, bob) = three();
     let timer = |actor: &Actor, seconds| {
         actor.write(PbBody::DisappearingTimer(pb::DisappearingTimer { seconds }))
@@ -240,8 +240,8 @@ fn the_timer_set_last_holds_for_what_is_written_after_it() {
     assert_eq!(ann2.device.chats_overview().unwrap()[0].disappear_after_seconds, 86_400);
 }
 
-#[test]
-fn the_setting_made_last_holds_on_every_own_device() {
+#[tokio::test]
+async fn the_setting_made_last_holds_on_every_own_device() {
     let (ann, ann2, _) = three();
     let muted = |until, set_micros| {
         let setup = ChatSetup { mute_until_micros: until, set_micros };
@@ -263,8 +263,8 @@ fn the_setting_made_last_holds_on_every_own_device() {
     assert!(matches!(&ann2.take(&early)[..], [Event::Muted { until_micros: Some(7), .. }]));
 }
 
-#[test]
-fn what_is_said_about_messages_that_never_come_is_bounded() {
+#[tokio::test]
+async fn what_is_said_about_messages_that_never_come_is_bounded() {
     let (ann, _, bob) = three();
     let mut invented = MessageRef { sender: ann.device.address(), id: MessageId(Uuid::nil()) };
     let count = |actor: &Actor| -> u32 {

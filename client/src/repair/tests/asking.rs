@@ -1,6 +1,6 @@
 //! Who may ask for what, and how often.
 
-use plasma_e2ee::{RetryRequest, envelope_hash};
+use plasma_e2ee::envelope_hash;
 use plasma_identity::Signer;
 use plasma_identity::encoding::labelled;
 use plasma_proto::messaging::v1::Envelope;
@@ -8,7 +8,7 @@ use plasma_proto::messaging::v1::Envelope;
 use super::town::{ANN, BOB, Town};
 use crate::device::Device;
 use crate::id::MessageId;
-use crate::message::Repair;
+use crate::not_shown::Repair;
 use crate::store::control;
 use crate::store::sessions;
 use crate::testing::CHAT;
@@ -41,10 +41,6 @@ impl Scene {
 
     fn ann(&self) -> &Device {
         &self.town.devices[0]
-    }
-
-    fn parsed(&self) -> RetryRequest {
-        RetryRequest::from_bytes(&self.request.ciphertext).unwrap()
     }
 
     fn with(&self, ciphertext: Vec<u8>) -> Envelope {

@@ -3,7 +3,8 @@
 use plasma_e2ee::DecryptError;
 
 use super::town::{ANN, BOB, Town};
-use crate::message::{Event, Repair};
+use crate::message::Event;
+use crate::not_shown::Repair;
 use crate::reason::UndecryptableReason;
 use crate::store::sessions;
 
@@ -135,6 +136,23 @@ async fn a_backup_that_was_put_back_and_says_so_needs_no_repair_to_send() {
     town.settle_down().await;
     assert_eq!(town.shown(0).last().unwrap(), "six");
     assert_eq!(town.controls, 0);
+}
+
+#[tokio::test]
+async fn without_one_time_keys_a_replayed_beginning_is_refused_and_shown_once() {
+    let mut town = Town::of(&[(ANN, 1), (BOB, 1)], 0);
+    town.send(0, "one").await;
+    let beginning = town.queues[1][0].clone();
+    town.settle_down().await;
+    assert_eq!(town.shown(1), ["one"], "the last-resort key serves");
+    town.wipe_session(1, 0);
+    town.queues[1].push(beginning);
+    let events = town.receive_one(1).await.unwrap();
+    let [Event::Undecryptable(undecryptable)] = &events[..] else { panic!("{events:?}") };
+    let replayed = UndecryptableReason::Protocol(DecryptError::ReplayedInitiation);
+    assert_eq!(undecryptable.reason, replayed);
+    town.settle_down().await;
+    assert_eq!(town.shown(1), ["one"]);
 }
 
 #[tokio::test]

@@ -5,4 +5,5 @@ mod circles;
 mod forwarding;
 mod healing;
 mod property;
+mod shelf;
 mod town;

@@ -3,20 +3,14 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use plasma_e2ee::{
-    DeviceKeys, LocalDevice, PrekeyBundle, PrivatePrekey, RemoteDevice, RootKey, initiate,
-    is_retry_request,
-};
-use plasma_identity::{
-    Capabilities, DeviceAddress, PrekeyRole, SignedPrekey, UserAddress, VerifiedAccount,
-    verify_chain,
-};
+use plasma_e2ee::{DeviceKeys, LocalDevice, RemoteDevice, RootKey, initiate, is_retry_request};
+use plasma_identity::{Capabilities, DeviceAddress, UserAddress, VerifiedAccount, verify_chain};
 use plasma_proto::content::v1::{Content, Text, content::Body};
 use plasma_proto::messaging::v1::Envelope;
 use prost::Message as _;
 use uuid::Uuid;
 
-use crate::connection::{Connection, Endpoint};
+use super::shelf::Shelf;
 use crate::device::Device;
 use crate::device::sealing::{Keeping, Unsealed};
 use crate::id::MessageId;
@@ -25,20 +19,12 @@ use crate::store::accounts::{self, KnownAccount};
 use crate::store::chats::{self, KnownChat};
 use crate::store::control::{self, Load};
 use crate::store::outbox::Route;
-use crate::store::{Store, own_device, prekeys, sessions};
-use crate::testing::CHAT;
+use crate::store::{Store, own_device, sessions};
+use crate::testing::{CHAT, nowhere};
 use crate::{Env, wire};
 
 pub(super) const ANN: u128 = 1;
 pub(super) const BOB: u128 = 2;
-
-/// What the service has to hand out of a device's prekeys, oldest last.
-struct Shelf {
-    signed: SignedPrekey,
-    last_resort: SignedPrekey,
-    ec: Vec<SignedPrekey>,
-    kem: Vec<SignedPrekey>,
-}
 
 /// A person: the root and the account with the devices there are now.
 pub(super) struct Person {
@@ -64,8 +50,7 @@ pub(super) fn user(number: u128) -> UserAddress {
 }
 
 fn open(store: Store, env: Env, keys: DeviceKeys) -> Device {
-    let endpoint = Endpoint::new("http://127.0.0.1:1").patience(std::time::Duration::ZERO);
-    Device::assemble(env, Connection::new(&endpoint).unwrap(), store, keys)
+    Device::assemble(env, nowhere(), store, keys)
 }
 
 impl Town {
@@ -107,7 +92,7 @@ impl Town {
             store.write(|tx| own_device::insert(tx, &keys, None)).unwrap();
             store.write(|tx| own_device::mark_registered(tx)).unwrap();
             let device = open(store, Env::system(), keys);
-            self.shelves.insert(device.address(), stock(&device, one_time_keys));
+            self.shelves.insert(device.address(), Shelf::stock(&device, one_time_keys));
             self.devices.push(device);
             self.queues.push(Vec::new());
         }
@@ -155,11 +140,6 @@ impl Town {
         person.account.advance(&[next], &kept, now).unwrap();
     }
 
-    /// Places of a user's devices.
-    pub(super) fn of_user(&self, number: u128) -> Vec<usize> {
-        (0..self.devices.len()).filter(|i| self.devices[*i].user() == user(number)).collect()
-    }
-
     pub(super) fn place(&self, address: DeviceAddress) -> Option<usize> {
         self.devices.iter().position(|device| device.address() == address)
     }
@@ -174,13 +154,7 @@ impl Town {
         }
         let account = device.verified_account(to.user_address()).unwrap().unwrap();
         let Some(certificate) = account.device(to.device) else { return };
-        let shelf = self.shelves.get_mut(&to).unwrap();
-        let bundle = PrekeyBundle {
-            certificate: *certificate,
-            signed: shelf.signed.clone(),
-            kem: shelf.kem.pop().unwrap_or_else(|| shelf.last_resort.clone()),
-            one_time: shelf.ec.pop(),
-        };
+        let bundle = self.shelves.get_mut(&to).unwrap().take(certificate);
         let own = device.own_account().unwrap();
         let local = LocalDevice::new(&device.inner.keys, &own).unwrap();
         let remote = RemoteDevice::new(&account, to.device).unwrap();
@@ -348,35 +322,8 @@ impl Town {
         self.devices[index].history(CHAT).unwrap().into_iter().map(|message| message.text).collect()
     }
 
-    /// The first envelope that waits for a device and is no retry request.
+    /// Tells whether an envelope holds a retry request.
     pub(super) fn is_request(envelope: &Envelope) -> bool {
         is_retry_request(&envelope.ciphertext)
-    }
-}
-
-/// Makes a device's prekeys, and what the service has of them.
-fn stock(device: &Device, one_time: u32) -> Shelf {
-    let env = &device.inner.env;
-    let now = env.now_seconds();
-    let make = |role, count| -> Vec<SignedPrekey> {
-        let made = device.inner.store.write(|tx| {
-            let first = prekeys::reserve_ids(tx, role, count)?;
-            let mut made = Vec::new();
-            for id in first..first + count {
-                let rng = &mut env.rng();
-                let key = PrivatePrekey::generate(&device.inner.keys, role, id, now, rng);
-                prekeys::insert(tx, &key, now)?;
-                made.push(key.public().clone());
-            }
-            made.reverse();
-            Ok::<_, crate::StoreError>(made)
-        });
-        made.unwrap()
-    };
-    Shelf {
-        signed: make(PrekeyRole::SignedEc, 1).remove(0),
-        last_resort: make(PrekeyRole::LastResortKem, 1).remove(0),
-        ec: make(PrekeyRole::OneTimeEc, one_time),
-        kem: make(PrekeyRole::OneTimeKem, one_time),
     }
 }
