@@ -2,8 +2,9 @@
 
 use plasma_e2ee::{ApproveError, DeviceKeys, RecoveryError, RecoveryKey, RootKey};
 use plasma_identity::{
-    Capabilities, CertificateRequest, ChainError, MANIFEST_LIFETIME_SECONDS, RecoveryKit,
-    RecoveryKitError, RecoveryKitHeader, verify_chain, verify_chain_to_recover, verify_successor,
+    Capabilities, CertificateRequest, ChainError, MANIFEST_LIFETIME_SECONDS, Manifest,
+    ManifestStatement, RecoveryKit, RecoveryKitError, RecoveryKitHeader, verify_chain,
+    verify_chain_to_recover, verify_successor,
 };
 use uuid::Uuid;
 
@@ -203,4 +204,27 @@ fn debug_output_of_a_recovery_key_is_silent() {
     assert_eq!(format!("{key:?}"), "RecoveryKey(..)");
     let error = RecoveryKey::from_words(&SEVENS.replace("yellow", "zzzz")).unwrap_err();
     assert!(!format!("{error:?} {error}").contains("zzzz"));
+}
+
+#[test]
+fn a_manifest_that_a_thief_has_backdated_does_not_bar_the_recovery() {
+    let phone = Device::founder(1, 0);
+    let later = NOW + 10 * DAY;
+    let (laptop, second) =
+        phone.keys.approve(&phone.account, &request(&phone, 30), true, later).unwrap();
+    let backdated = ManifestStatement {
+        epoch: second.statement().epoch + 1,
+        previous: second.hash(),
+        issued: NOW - 15 * DAY,
+        expires: NOW - 15 * DAY + MANIFEST_LIFETIME_SECONDS,
+        ..second.statement().clone()
+    };
+    let third = Manifest::sign(backdated, &phone.keys).unwrap();
+    let manifests = [phone.account.manifest().clone(), second, third];
+    let mut certificates = phone.account.devices().to_vec();
+    certificates.push(laptop);
+    let root = *phone.account.root();
+    // The service has taken it on the day.
+    verify_chain(user(1), None, root, &manifests, &certificates, later).unwrap();
+    verify_chain_to_recover(user(1), root, &manifests, &certificates).unwrap();
 }
