@@ -101,9 +101,9 @@ on_both_databases! {
         let by_first = ann.approver();
         let listing = |devices: &[&Device], signer| ann.generation(&world, devices, signer);
         let cases = [
-            // An approver in the root's place, in the next generation and in this one.
-            (listing(&[&first], by_first), None, "not_signed_by_root"),
+            // An approver in the root's place, in this generation and in the next one.
             (ann.without(&world, &[], by_first), None, "not_signed_by_root"),
+            (listing(&[&first], by_first), None, "not_signed_by_root"),
             (listing(&[&first], (Issuer::Root, &first.key)), None, "bad_manifest_signature"),
             (listing(&[&first], (Issuer::Root, &eve)), None, "bad_manifest_signature"),
             // The root within a generation.
