@@ -1,7 +1,7 @@
 //! What a sender sent without having seen an own device reaches that device through this one.
 
 use plasma_e2ee::{MAX_CONTENT_LENGTH, peek};
-use plasma_identity::{DeviceAddress, ManifestHash};
+use plasma_identity::{DeviceAddress, DeviceCertificate, ManifestHash};
 use plasma_proto::content::v1::{Forward, content::Body as PbBody};
 use rusqlite::Transaction;
 
@@ -52,7 +52,7 @@ impl Device {
         seen: ManifestHash,
     ) -> Result<Vec<DeviceAddress>, Error> {
         let own = accounts::load(tx, self.user())?.ok_or(Error::NotRegistered)?.account;
-        let devices = own.devices().iter().map(|certificate| certificate.address());
+        let devices = own.devices().iter().map(DeviceCertificate::address);
         let missed = |device: &DeviceAddress| own.certificate_at(seen, device.device).is_none();
         Ok(devices.filter(|device| *device != self.address()).filter(missed).collect())
     }
