@@ -57,6 +57,7 @@ pub struct MessageRef {
 
 /// A message as the person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own that an app shows")]
 pub struct Message {
     /// The chat that the authenticated content names.
     pub chat: ChatId,

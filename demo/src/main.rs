@@ -48,7 +48,8 @@ impl Store {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut transcript = Transcript::new();
-    if let Err(error) = chapter::play(&mut transcript, arguments.store.kind()).await {
+    let story = Box::pin(chapter::play(&mut transcript, arguments.store.kind())).await;
+    if let Err(error) = story {
         transcript.broken(&error);
     }
     if transcript.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -101,9 +101,10 @@ pub fn verify_chain(
     Ok(account)
 }
 
-/// Verifies one's own account for recovery: like [`verify_chain`], but at the time
-/// at which the newest manifest was issued, because nobody renews the manifest of an account whose
-/// devices are all lost.
+/// Verifies one's own account for recovery: like [`verify_chain`], but at the end of the newest
+/// manifest's life, because nobody renews the manifest of an account whose devices are all lost.
+/// Whatever the service once put in force passes: it did so before that end, whenever the manifest
+/// says that it was issued, which a stolen approver may backdate.
 ///
 /// The result is good for one thing: for the root to begin the next generation on top of it.
 pub fn verify_chain_to_recover(
@@ -112,8 +113,8 @@ pub fn verify_chain_to_recover(
     manifests: &[Manifest],
     certificates: &[DeviceCertificate],
 ) -> Result<VerifiedAccount, ChainError> {
-    let newest = manifests.last().ok_or(ChainError::Empty)?.statement().issued;
-    verify_chain(own, None, root, manifests, certificates, newest)
+    let end = manifests.last().ok_or(ChainError::Empty)?.statement().expires;
+    verify_chain(own, None, root, manifests, certificates, end.saturating_sub(1))
 }
 
 impl VerifiedAccount {

@@ -24,12 +24,16 @@ pub mod sessions;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plasma_kit::bus::Bus;
 use plasma_kit::events::Events;
+use plasma_kit::rate::RateLimit;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, StoreError};
 use tokio_util::sync::CancellationToken;
+
+use crate::domain::UserKey;
 
 /// What every part of this context works with.
 #[derive(Clone)]
@@ -54,6 +58,22 @@ pub struct Messaging {
     pub(crate) directory: directory::Directory,
     /// The way of an envelope.
     pub(crate) delivery: delivery::Delivery,
+    /// How often a user's list of devices changes; those changes that the root signs apart.
+    pub(crate) list_changes: Arc<RateLimit<(UserKey, Issuer)>>,
+}
+
+/// Changes of a list of devices at once, and how soon one more: far fewer than what would make the
+/// chain too long for those who follow it.
+const LIST_CHANGE_BURST: u32 = 40;
+const LIST_CHANGE_REFILL: Duration = Duration::from_mins(30);
+
+/// Who signs a change of a list of devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Issuer {
+    /// The account's root, whose word a stolen device must not use up.
+    Root,
+    /// A device that may approve.
+    Device,
 }
 
 /// What this context is built from.
@@ -88,6 +108,7 @@ impl Messaging {
         tokio::spawn(housekeeping::run(db.system(), env.clone(), stop.clone()));
         let delivery =
             delivery::Delivery::start(&db, env.clone(), &secrets, bus, &events, stop).await;
+        let limit = RateLimit::new(env.clone(), LIST_CHANGE_BURST, LIST_CHANGE_REFILL);
         Self {
             db,
             env,
@@ -99,6 +120,7 @@ impl Messaging {
             sessions,
             directory,
             delivery,
+            list_changes: Arc::new(limit),
         }
     }
 

@@ -38,9 +38,9 @@ impl Connection {
         self.token(keys).await.map(drop)
     }
 
-    /// Keeps a token that came with another answer.
+    /// Keeps a token that came with another answer; a retry's answer has none.
     pub(crate) async fn keep_token(&self, token: String) {
-        *self.token.lock().await = Some(token);
+        *self.token.lock().await = (!token.is_empty()).then_some(token);
     }
 
     /// Forgets the token, so that the next call makes one.

@@ -52,6 +52,7 @@ impl Context<'_> {
     }
 
     /// Tells whether a message was withdrawn or has disappeared: nothing is said about it any more.
+    #[expect(clippy::unused_self, reason = "reads as the other questions about what is applied")]
     pub(crate) fn is_gone(
         &self,
         tx: &Transaction<'_>,

@@ -167,6 +167,7 @@ fn read_address(bytes: &[u8]) -> Option<DeviceAddress> {
 }
 
 /// Reads a moment as microseconds since 1970; the inner `None` where it is unset.
+#[expect(clippy::option_option, reason = "the outer one says whether it is within bounds")]
 fn read_moment(moment: Option<Timestamp>) -> Option<Option<i64>> {
     let valid = moment.is_none_or(|moment| {
         (0..=SECONDS_MAX).contains(&moment.seconds) && (0..1_000_000_000).contains(&moment.nanos)

@@ -73,9 +73,20 @@ pub(crate) fn learn(
         Some(_) if own => return Err(refuse(ChainError::WrongRoot)),
         Some(known) => {
             let before = known.account.fingerprint();
-            let account = anew()?;
+            let account = match accounts::former(connection, user, shown)? {
+                None => anew()?,
+                // An identity that was known before goes on from where it was: it is no way back to
+                // an older list of devices.
+                Some(mut former) => {
+                    let newer = since(&former, &claimed.manifests).map_err(refuse)?;
+                    follow(&mut former, &newer, claimed, now).map_err(refuse)?;
+                    former
+                }
+            };
+            accounts::keep_former(connection, &known.account)?;
             // The fingerprint that the person last accepted stays the one to compare with.
             let changed_from = Some(known.changed_from.unwrap_or(before));
+            let changed_from = changed_from.filter(|accepted| *accepted != shown);
             let known = KnownAccount { account, verified: expected, changed_from };
             Learned { known, changed_now: Some(before) }
         }

@@ -73,7 +73,7 @@ impl Device {
         };
         let content = self.encode(chat.map(|chat| chat.id), message, lamport, body)?;
         let opened = content::read(&content).ok_or(Error::InvalidContent)?;
-        let context = Context {
+        let here = Context {
             own: self.address(),
             sender: self.address(),
             sender_removed: false,
@@ -82,7 +82,7 @@ impl Device {
             now_micros: self.inner.env.now_micros(),
             proof: None,
         };
-        content::apply(tx, &context, &opened)?;
+        content::apply(tx, &here, &opened)?;
         let outgoing = Outgoing { message, route, content };
         outbox::insert(tx, &outgoing)?;
         Ok(outgoing)

@@ -97,9 +97,9 @@ impl Device {
         let own = MessageRef { sender: self.address(), id: unsealed.message };
         let sent = Sent {
             message: unsealed.message,
-            // An edit goes with the message whose text it holds.
+            // An edit or a reaction goes with the message that it is about.
             carries: match content::read(unsealed.content).map(|opened| opened.body) {
-                Some(Body::Edit { message, .. }) => message,
+                Some(Body::Edit { message, .. } | Body::Reaction { message, .. }) => message,
                 _ => own,
             },
             chat: match unsealed.route {

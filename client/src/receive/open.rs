@@ -167,6 +167,12 @@ impl Device {
             None => None,
         };
         self.keep_session(tx, record, decrypted)?;
+        // A device that was removed speaks for its user no more: whoever holds it could vouch for
+        // messages of others, or set and delete what the user's devices share.
+        let removed = decrypted.sender_removed && self.is_own(decrypted.sender);
+        if removed && !matches!(outer.body, Body::Text { .. }) {
+            return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
+        }
         if !self.is_own(writer) {
             if opened.body.is_for_own_devices() {
                 return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
@@ -194,8 +200,8 @@ impl Device {
         events.extend(resolve(tx, writer, opened.id)?);
         if decrypted.recipient_view_stale {
             let message = MessageRef { sender: writer, id: opened.id };
-            let bytes = &decrypted.content;
-            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, bytes)?;
+            let plaintext = &decrypted.content;
+            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, plaintext)?;
         }
         if outer.body.is_noted() {
             opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;

@@ -59,6 +59,35 @@ pub(crate) fn save(connection: &Connection, known: &KnownAccount) -> Result<(), 
     Ok(())
 }
 
+/// Keeps what is known of an identity that another one takes the place of.
+pub(crate) fn keep_former(
+    connection: &Connection,
+    account: &VerifiedAccount,
+) -> Result<(), StoreError> {
+    connection.execute(
+        "INSERT INTO former_account (user, fingerprint, state) VALUES (?1, ?2, ?3)
+         ON CONFLICT (user, fingerprint) DO UPDATE SET state = excluded.state",
+        params![
+            &user_key(account.user_address())[..],
+            &account.fingerprint().to_bytes()[..],
+            account.to_bytes(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Returns what was known of an identity before another one took its place.
+pub(crate) fn former(
+    connection: &Connection,
+    user: UserAddress,
+    fingerprint: Fingerprint,
+) -> Result<Option<VerifiedAccount>, StoreError> {
+    let sql = "SELECT state FROM former_account WHERE user = ?1 AND fingerprint = ?2";
+    let key = params![&user_key(user)[..], &fingerprint.to_bytes()[..]];
+    let state: Option<Vec<u8>> = connection.query_row(sql, key, |row| row.get(0)).optional()?;
+    Ok(state.map(|state| VerifiedAccount::from_bytes(&state)).transpose()?)
+}
+
 fn read_fingerprint(bytes: Option<Vec<u8>>) -> Result<Option<Fingerprint>, StoreError> {
     bytes
         .map(|bytes| bytes.try_into().map(Fingerprint::from_bytes))

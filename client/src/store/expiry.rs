@@ -4,7 +4,9 @@
 use plasma_identity::MAX_LATENCY_SECONDS;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{StoreError, annotations, evidence, integer, messages, read_ref, read_uuid, sent_log};
+use super::{
+    StoreError, annotations, evidence, integer, messages, outbox, read_ref, read_uuid, sent_log,
+};
 use crate::id::ChatId;
 use crate::message::MessageRef;
 
@@ -22,6 +24,8 @@ pub(crate) fn expire(
         annotations::wipe(connection, *chat, *message)?;
         evidence::delete(connection, *message)?;
         sent_log::forget(connection, message)?;
+        // What was not sent in its time is not sent at all.
+        outbox::delete(connection, message.id)?;
         connection.execute(
             "UPDATE message SET expire_micros = ?3 WHERE sender = ?1 AND message = ?2",
             rusqlite::params![

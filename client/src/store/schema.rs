@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 4] = [V1, ACCOUNTS, CONTENTS, REPAIR];
+const VERSIONS: [&str; 5] = [V1, ACCOUNTS, CONTENTS, REPAIR, FORMER_ACCOUNTS];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -276,6 +276,16 @@ CREATE INDEX undecryptable_by_hash ON undecryptable (hash);
 
 -- The first id that no backup knows, after one was put back, until the service has no older keys.
 ALTER TABLE prekey_counter ADD COLUMN renew_from INTEGER;
+";
+
+/// Identities that others have taken the place of.
+const FORMER_ACCOUNTS: &str = "
+CREATE TABLE former_account (
+    user BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (user, fingerprint)
+) STRICT;
 ";
 
 /// Brings the database to the newest version, each step in a transaction of its own.

@@ -84,7 +84,7 @@ async fn eventually(wanted: impl Fn() -> bool) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_delivered_read_and_counted_alike_on_all_devices() -> Result<()> {
     for kind in ClusterKind::BOTH {
-        let mut scene = Scene::start(kind).await?;
+        let mut scene = Box::pin(Scene::start(kind)).await?;
         let (one, two) =
             (scene.text(&scene.bob, "one").await?, scene.text(&scene.bob, "two").await?);
         let delivered = |shown: &Message| shown.state == MessageState::Delivered;
@@ -116,7 +116,7 @@ async fn a_message_is_delivered_read_and_counted_alike_on_all_devices() -> Resul
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_reactions_edits_and_deletions_reach_every_device() -> Result<()> {
     for kind in ClusterKind::BOTH {
-        let scene = Scene::start(kind).await?;
+        let scene = Box::pin(Scene::start(kind)).await?;
         let chat = scene.chat;
         let message = scene.text(&scene.ann, "helo").await?;
         let reply = scene.bob.send_reply(chat, "what?", message).await?;
@@ -163,7 +163,7 @@ async fn messages_disappear_after_the_time_that_was_set_with_them() -> Result<()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listening_device_lets_messages_disappear_by_itself() -> Result<()> {
-    let mut scene = Scene::start(ClusterKind::Embedded).await?;
+    let mut scene = Box::pin(Scene::start(ClusterKind::Embedded)).await?;
     scene.ann.set_disappearing_timer(scene.chat, 1).await?;
     let report = scene.ann.send_text(scene.chat, "not for long").await?;
     let message = MessageRef { sender: scene.ann.address(), id: report.message };
@@ -177,7 +177,7 @@ async fn a_listening_device_lets_messages_disappear_by_itself() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_muted_chat_is_muted_on_every_own_device_and_nobody_else_knows() -> Result<()> {
     for kind in ClusterKind::BOTH {
-        let mut scene = Scene::start(kind).await?;
+        let mut scene = Box::pin(Scene::start(kind)).await?;
         let until_micros = Env::system().now_micros() + 3_600_000_000;
         scene.ann.mute(scene.chat, Some(until_micros)).await?;
         let told = |event: &Event| matches!(event, Event::Muted { until_micros: Some(_), .. });
@@ -243,7 +243,7 @@ fn first(scene: &Scene) -> MessageRef {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_while_the_chat_is_blocked_still_reaches_the_own_devices() -> Result<()> {
-    let scene = Scene::start(ClusterKind::Embedded).await?;
+    let scene = Box::pin(Scene::start(ClusterKind::Embedded)).await?;
     let message = scene.text(&scene.bob, "hello").await?;
     scene.sees(&scene.bob, message, |shown| shown.state == MessageState::Delivered).await;
     scene.bob.block(scene.chat).await?;

@@ -26,7 +26,8 @@ pub async fn play(transcript: &mut Transcript, kind: ClusterKind) -> Result<()> 
     let chat = contact::scan_and_pay(transcript, &stage, &platforms, &cast).await?;
     messages::both_ways(transcript, &stage, &mut cast, chat).await?;
     counting::writes(transcript, &stage, &mut cast, chat).await?;
-    let cid = refusals::refused(transcript, &stage, &platforms, &cast).await?;
+    let refused = refusals::refused(transcript, &stage, &platforms, &cast);
+    let cid = Box::pin(refused).await?;
     let dora = free::without_wallet(transcript, &stage, &platforms).await?;
     two_platforms::both_allow(transcript, &stage, &platforms, &cast, &dora).await?;
     devices::come_and_go(transcript, &stage, &platforms, &mut cast, chat).await?;

@@ -95,6 +95,7 @@ fn settle(world: &mut World) {
         for device in world.active() {
             if !world.devices[device].tables.outbox.is_empty() {
                 world.devices[device].flush(&mut world.net, false);
+                quiet = false;
             }
             while let Some(item) = world.net.service.queue(device).unwrap().pop_front() {
                 world.devices[device].take(&mut world.net, &item);

@@ -7,9 +7,9 @@ use plasma_kit::ids::{DeviceId, TenantId, UserId};
 use plasma_kit::{Failure, TenantDb, TenantTx, Timestamp, revocation};
 
 use super::contract;
-use crate::Messaging;
 use crate::domain::{FirstPrekeys, IdentityCause, Refusal, Standing, Succession};
 use crate::store;
+use crate::{Issuer, Messaging};
 
 /// Loads what an account's next manifest is verified against.
 pub(super) async fn standing(db: &TenantDb, user: UserId) -> Result<Standing, Failure> {
@@ -39,6 +39,11 @@ pub(super) async fn save(
     prekeys: Option<&FirstPrekeys>,
     now: Timestamp,
 ) -> Result<(), Failure> {
+    let issuer = match succession.manifest().statement().signer {
+        plasma_identity::Issuer::Root => Issuer::Root,
+        plasma_identity::Issuer::Device(_) => Issuer::Device,
+    };
+    messaging.list_changes.take((user, issuer))?;
     let removed: Vec<DeviceId> = succession.removed().iter().copied().map(DeviceId).collect();
     let tx = db.begin().await?;
     if let Err(failure) = write(messaging, &tx, user, succession, prekeys, &removed, now).await {

@@ -12,13 +12,18 @@ use tonic::{Request, Response, Status};
 use super::{acknowledge, pull, receive, send, send_control, send_own};
 use crate::Messaging;
 use crate::delivery::{DeviceKey, EnvelopeStream};
+use crate::domain::UserKey;
 
 /// Messages that a device may send to its user's other devices at once, and how soon one more.
 const OWN_BURST: u32 = 120;
 const OWN_REFILL: Duration = Duration::from_millis(250);
-/// Control envelopes that a device may send to one device at once, and how soon one more.
+/// Control envelopes that a device may send to another of its user at once, and how soon one more.
 const CONTROL_BURST: u32 = 60;
 const CONTROL_REFILL: Duration = Duration::from_secs(1);
+/// Control envelopes that a user may send to another user at once, and how soon one more: enough
+/// to repair sessions, and no way to chat without a pass.
+const REPAIR_BURST: u32 = 60;
+const REPAIR_REFILL: Duration = Duration::from_mins(1);
 
 /// Carries sealed messages between devices.
 #[derive(Clone)]
@@ -26,6 +31,7 @@ pub struct MessageService {
     pub(super) messaging: Messaging,
     pub(super) own_limit: Arc<RateLimit<DeviceKey>>,
     pub(super) control_limit: Arc<RateLimit<(DeviceKey, DeviceId)>>,
+    pub(super) repair_limit: Arc<RateLimit<(UserKey, UserKey)>>,
 }
 
 impl MessageService {
@@ -33,7 +39,13 @@ impl MessageService {
     pub fn new(messaging: Messaging) -> Self {
         let own = RateLimit::new(messaging.env.clone(), OWN_BURST, OWN_REFILL);
         let control = RateLimit::new(messaging.env.clone(), CONTROL_BURST, CONTROL_REFILL);
-        Self { messaging, own_limit: Arc::new(own), control_limit: Arc::new(control) }
+        let repair = RateLimit::new(messaging.env.clone(), REPAIR_BURST, REPAIR_REFILL);
+        Self {
+            messaging,
+            own_limit: Arc::new(own),
+            control_limit: Arc::new(control),
+            repair_limit: Arc::new(repair),
+        }
     }
 }
 

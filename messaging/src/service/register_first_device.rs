@@ -30,14 +30,15 @@ pub(super) async fn handle(
     let (founding, prekeys) = asked.verify(user, now).await?;
     let device = registration::device_of(user, &founding);
     let db = messaging.db.tenant(TenantClaim::of_enrollment(&user));
-    let valid_from = if insert(&db, device, &founding, &prekeys, now).await? {
-        messaging.events.emit(Event::AccountChanged(user.tenant, user.user)).await;
-        now
-    } else {
-        let registered = registration::find(&db, device, &founding, now).await?;
-        registered.ok_or(Refusal::UserHasDevices)?
-    };
-    let issued = messaging.sessions.issue_access(&device, valid_from);
+    if !insert(&db, device, &founding, &prekeys, now).await? {
+        return if registration::is_repeated(&db, device, &founding, now).await? {
+            Ok(pb::RegisterFirstDeviceResponse::default())
+        } else {
+            Err(Refusal::UserHasDevices.into())
+        };
+    }
+    messaging.events.emit(Event::AccountChanged(user.tenant, user.user)).await;
+    let issued = messaging.sessions.issue_access(&device, now);
     Ok(pb::RegisterFirstDeviceResponse {
         access_token: issued.token,
         expire_time: Some(convert::timestamp(issued.expires_at)),

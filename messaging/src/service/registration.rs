@@ -53,29 +53,28 @@ pub(super) fn device_of(user: EnrollmentActor, founding: &Founding) -> DeviceAct
     DeviceActor { tenant: user.tenant, user: user.user, device }
 }
 
-/// Finds the registration that a retry repeats, and from when on the device's tokens hold; `None`
-/// where there is none.
+/// Tells whether the account began with exactly this a short time ago: a retry.
 ///
 /// Certificate and manifest are no secret, and a platform can vouch for its user again at any
-/// time: whoever repeats them later proves nothing. So a retry is one only as long as the
-/// enrollment token of the first call lives. After that the device opens a session by its own
-/// signature.
-pub(super) async fn find(
+/// time: whoever repeats them proves nothing, and is given nothing. The device opens a session by
+/// its own signature.
+pub(super) async fn is_repeated(
     scope: &impl Scope,
     device: DeviceActor,
     founding: &Founding,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Failure> {
+) -> Result<bool, Failure> {
     let registered = store::devices::find(scope, device.device)
         .await?
         .filter(|registered| registered.user == device.user)
         .filter(|registered| now < registered.created_at.plus(TOKEN_LIFETIME));
-    let Some(registered) = registered else { return Ok(None) };
+    if registered.is_none() {
+        return Ok(false);
+    }
     let said = founding.manifest().statement();
     let first = store::accounts::manifest(scope, device.user, said.generation, said.epoch).await?;
-    let Some(first) = first else { return Ok(None) };
+    let Some(first) = first else { return Ok(false) };
     let first = contract::stored(Manifest::from_bytes(&first))?;
     // The manifest names the certificate and the root key by their hashes.
-    let repeats = first.hash() == founding.manifest().hash();
-    Ok(repeats.then_some(registered.tokens_valid_from))
+    Ok(first.hash() == founding.manifest().hash())
 }

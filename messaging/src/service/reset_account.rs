@@ -36,14 +36,9 @@ pub(super) async fn handle(
         }
     };
     tx.commit().await?;
-    let valid_from = match done {
-        Done::Already(valid_from) => valid_from,
-        Done::Now(removed) => {
-            account_change::announce(messaging, (user.tenant, user.user), &removed).await;
-            now
-        }
-    };
-    let issued = messaging.sessions.issue_access(&device, valid_from);
+    let Done::Now(removed) = done else { return Ok(pb::ResetAccountResponse::default()) };
+    account_change::announce(messaging, (user.tenant, user.user), &removed).await;
+    let issued = messaging.sessions.issue_access(&device, now);
     Ok(pb::ResetAccountResponse {
         access_token: issued.token,
         expire_time: Some(convert::timestamp(issued.expires_at)),
@@ -52,8 +47,8 @@ pub(super) async fn handle(
 
 /// What came of a call.
 enum Done {
-    /// The account began anew by an earlier call of the same content; since when its tokens hold.
-    Already(Timestamp),
+    /// The account began anew by an earlier call of the same content.
+    Already,
     /// The account begins anew; these devices were of it before.
     Now(Vec<DeviceId>),
 }
@@ -70,8 +65,8 @@ async fn carry_out(
 ) -> Result<Done, Failure> {
     let user = device.user;
     store::accounts::lock(tx, user).await?;
-    if let Some(valid_from) = registration::find(tx, device, founding, now).await? {
-        return Ok(Done::Already(valid_from));
+    if registration::is_repeated(tx, device, founding, now).await? {
+        return Ok(Done::Already);
     }
     let reset = store::account_resets::find(tx, user).await?;
     let reset = reset.ok_or(Refusal::from(NotDue::NotRequested))?;

@@ -3,15 +3,12 @@
 use plasma_identity::{DeviceCertificate, Manifest};
 use plasma_kit::actor::{Actor, DeviceActor};
 use plasma_kit::ids::DeviceId;
-use plasma_kit::{Failure, TenantDb, Timestamp, convert};
+use plasma_kit::{Failure, Timestamp, convert};
 use plasma_proto::messaging::v1 as pb;
 
-use super::own_user::OwnUser;
 use super::{account_change, contract, own_user};
 use crate::Messaging;
 use crate::domain::{Change, FirstPrekeys, Refusal, Standing, Succession, read_first, succeed};
-use crate::sessions::TOKEN_LIFETIME;
-use crate::store;
 
 #[tracing::instrument(name = "messaging.start_generation", skip_all)]
 pub(super) async fn handle(
@@ -29,18 +26,20 @@ pub(super) async fn handle(
     let asked = contract::off_thread(move || Asked::read(request)).await?;
     let standing = account_change::standing(&db, own.user).await?;
     let new = asked.new.map(|new| DeviceId(new.address().device));
-    let valid_from = if asked.is_in_force(&standing) {
-        if enrolling { Some(find_started(&db, own, new, now).await?) } else { None }
+    // A retry gets no token: manifest and certificate are no secret and prove nothing. The new
+    // device opens a session by its own signature.
+    let started = if asked.is_in_force(&standing) {
+        None
     } else {
         let (succession, prekeys) = verify(standing, asked, now).await?;
         let user = (own.tenant, own.user);
         account_change::save(messaging, &db, user, &succession, prekeys.as_ref(), now).await?;
-        Some(now)
+        new
     };
     let account = messaging.directory.account_state(own.tenant, own.user, 0).await?;
-    let issued = new.zip(valid_from).map(|(device, valid_from)| {
+    let issued = started.map(|device| {
         let device = DeviceActor { tenant: own.tenant, user: own.user, device };
-        messaging.sessions.issue_access(&device, valid_from)
+        messaging.sessions.issue_access(&device, now)
     });
     let (access_token, expire_time) =
         issued.map(|issued| (issued.token, convert::timestamp(issued.expires_at))).unzip();
@@ -90,25 +89,4 @@ async fn verify(
         Ok((succession, prekeys))
     })
     .await
-}
-
-/// Finds the device that a retry brings again, and from when on its tokens hold.
-///
-/// As at a registration, certificate and manifest are no secret: the retry of a user being
-/// enrolled is one only as long as the enrollment token of the first call lives, and the retry of
-/// another device of the account gets no token at all. The new device opens a session by its own
-/// signature.
-async fn find_started(
-    db: &TenantDb,
-    own: OwnUser,
-    new: Option<DeviceId>,
-    now: Timestamp,
-) -> Result<Timestamp, Failure> {
-    let new = new.ok_or(Refusal::ManifestConflict)?;
-    let started = store::devices::find(db, new)
-        .await?
-        .filter(|started| started.user == own.user)
-        .filter(|started| now < started.created_at.plus(TOKEN_LIFETIME))
-        .ok_or(Refusal::ManifestConflict)?;
-    Ok(started.tokens_valid_from)
 }

@@ -1528,7 +1528,8 @@ pub struct RegisterFirstDeviceRequest {
 /// Response for RegisterFirstDevice.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterFirstDeviceResponse {
-    /// An access token.
+    /// An access token; empty in the answer to a retry, after which the device opens a
+    /// session by its own signature.
     #[prost(string, tag = "1")]
     pub access_token: ::prost::alloc::string::String,
     /// When the access token expires.
@@ -1627,7 +1628,7 @@ pub struct StartGenerationResponse {
     /// The account after the change.
     #[prost(message, optional, tag = "1")]
     pub account: ::core::option::Option<AccountState>,
-    /// An access token of the new device; empty without one.
+    /// An access token of the new device; empty without one, and in the answer to a retry.
     #[prost(string, tag = "2")]
     pub access_token: ::prost::alloc::string::String,
     /// When the access token expires.
@@ -1702,7 +1703,7 @@ pub struct ResetAccountRequest {
 /// Response for ResetAccount.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResetAccountResponse {
-    /// An access token.
+    /// An access token; empty in the answer to a retry.
     #[prost(string, tag = "1")]
     pub access_token: ::prost::alloc::string::String,
     /// When the access token expires.
@@ -1725,6 +1726,8 @@ pub mod device_service_client {
     ///
     /// Changes of the list are compare-and-set on the manifest in force, which takes
     /// the place of an idempotency key: a repeated call finds its manifest in force.
+    /// An account takes 40 of them at once and one more every 30 minutes, those of the
+    /// root counted apart; then RATE_LIMITED.
     #[derive(Debug, Clone)]
     pub struct DeviceServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -1963,7 +1966,7 @@ pub mod device_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Starts the account's next generation with a manifest signed by the root key,
+        /// Starts a higher generation of the account with a manifest signed by the root key,
         /// which the recovery kit holds. Devices that it does not list are removed as by
         /// RevokeDevice, whoever approved them: this cuts off a stolen approver. It may
         /// list one new device, certified by the root: this is how someone who has lost
@@ -2242,7 +2245,7 @@ pub mod device_service_server {
             tonic::Response<super::RenewManifestResponse>,
             tonic::Status,
         >;
-        /// Starts the account's next generation with a manifest signed by the root key,
+        /// Starts a higher generation of the account with a manifest signed by the root key,
         /// which the recovery kit holds. Devices that it does not list are removed as by
         /// RevokeDevice, whoever approved them: this cuts off a stolen approver. It may
         /// list one new device, certified by the root: this is how someone who has lost
@@ -2323,6 +2326,8 @@ pub mod device_service_server {
     ///
     /// Changes of the list are compare-and-set on the manifest in force, which takes
     /// the place of an idempotency key: a repeated call finds its manifest in force.
+    /// An account takes 40 of them at once and one more every 30 minutes, those of the
+    /// root counted apart; then RATE_LIMITED.
     #[derive(Debug)]
     pub struct DeviceServiceServer<T> {
         inner: Arc<T>,
@@ -3164,8 +3169,9 @@ pub mod key_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Takes one bundle for each device named, of the caller's own user or of a user
-        /// with whom it has a chat. A one-time key is handed out once, oldest first;
-        /// when none is left the bundle has the last-resort key and no one-time EC key.
+        /// with whom it has a chat. A one-time key is handed out once, oldest first. Where
+        /// no one-time KEM key is left the bundle has the last-resort one, and where no
+        /// one-time EC key is left it has none.
         ///
         /// Not idempotent: a retry takes further keys.
         /// Fails with NOT_FOUND, RATE_LIMITED (per asker and target).
@@ -3235,8 +3241,9 @@ pub mod key_service_server {
             tonic::Status,
         >;
         /// Takes one bundle for each device named, of the caller's own user or of a user
-        /// with whom it has a chat. A one-time key is handed out once, oldest first;
-        /// when none is left the bundle has the last-resort key and no one-time EC key.
+        /// with whom it has a chat. A one-time key is handed out once, oldest first. Where
+        /// no one-time KEM key is left the bundle has the last-resort one, and where no
+        /// one-time EC key is left it has none.
         ///
         /// Not idempotent: a retry takes further keys.
         /// Fails with NOT_FOUND, RATE_LIMITED (per asker and target).
@@ -4664,7 +4671,8 @@ pub mod message_service_client {
         /// Sends one envelope to one device of the chat's two users, for the repair of
         /// sessions. Needs membership of the chat and no pass in force; only a chat that
         /// nobody ever had access to refuses with ACCESS_REQUIRED. Without a chat it
-        /// reaches the other devices of the calling user.
+        /// reaches the other devices of the calling user. A user may send 60 at once to
+        /// another user and one more every minute.
         ///
         /// Safe to retry with the same `message_id`.
         /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,
@@ -4823,7 +4831,8 @@ pub mod message_service_server {
         /// Sends one envelope to one device of the chat's two users, for the repair of
         /// sessions. Needs membership of the chat and no pass in force; only a chat that
         /// nobody ever had access to refuses with ACCESS_REQUIRED. Without a chat it
-        /// reaches the other devices of the calling user.
+        /// reaches the other devices of the calling user. A user may send 60 at once to
+        /// another user and one more every minute.
         ///
         /// Safe to retry with the same `message_id`.
         /// Fails with NOT_FOUND (the chat or the device), ACCESS_REQUIRED, CHAT_BLOCKED,

@@ -9,6 +9,7 @@ use prost_types::Timestamp;
 use crate::content::read;
 use crate::store::chats::LAMPORT_MAX;
 
+#[expect(clippy::unnecessary_wraps, reason = "as the field of the contents wants it")]
 fn message() -> Option<pb::MessageRef> {
     Some(pb::MessageRef { sender: vec![1; 48].into(), message_id: vec![2; 16].into() })
 }

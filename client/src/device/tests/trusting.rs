@@ -33,6 +33,28 @@ async fn a_changed_identity_blocks_sending_until_exactly_it_is_accepted() {
 }
 
 #[tokio::test]
+async fn an_identity_that_comes_back_brings_no_older_list_of_devices() {
+    let ann = device(1, Store::in_memory().unwrap());
+    let (bob, other) =
+        (device(2, Store::in_memory().unwrap()), device(2, Store::in_memory().unwrap()));
+    acquaint(&ann, &bob);
+    let older = claimed(&bob);
+    let before = bob.own_account().unwrap();
+    let now = bob.inner.env.now_seconds();
+    let renewed = bob.inner.keys.renew(&before, now + 1).unwrap();
+    let mut newer = older.clone();
+    newer.manifests.push(renewed);
+    learn_as(&ann, &newer, None).unwrap();
+
+    learn_as(&ann, &claimed(&other), None).unwrap();
+    let error = learn_as(&ann, &older, None).unwrap_err();
+    assert!(matches!(error, Error::Identity { cause: ChainError::RolledBack, .. }), "{error:?}");
+    // The list that was known is taken, and is no change from what the person accepted.
+    learn_as(&ann, &newer, None).unwrap();
+    assert_eq!(ann.trust(bob.user()).unwrap(), Some(Trust::Unverified));
+}
+
+#[tokio::test]
 async fn the_own_account_is_never_replaced() {
     let ann = device(1, Store::in_memory().unwrap());
     let impostor = device(1, Store::in_memory().unwrap());

@@ -43,9 +43,9 @@ impl Shelf {
     }
 
     /// Takes a bundle, as the service hands it out.
-    pub(super) fn take(&mut self, certificate: DeviceCertificate) -> PrekeyBundle {
+    pub(super) fn take(&mut self, certificate: &DeviceCertificate) -> PrekeyBundle {
         PrekeyBundle {
-            certificate,
+            certificate: *certificate,
             signed: self.signed.clone(),
             kem: self.kem.pop().unwrap_or_else(|| self.last_resort.clone()),
             one_time: self.ec.pop(),

@@ -154,7 +154,7 @@ impl Town {
         }
         let account = device.verified_account(to.user_address()).unwrap().unwrap();
         let Some(certificate) = account.device(to.device) else { return };
-        let bundle = self.shelves.get_mut(&to).unwrap().take(*certificate);
+        let bundle = self.shelves.get_mut(&to).unwrap().take(certificate);
         let own = device.own_account().unwrap();
         let local = LocalDevice::new(&device.inner.keys, &own).unwrap();
         let remote = RemoteDevice::new(&account, to.device).unwrap();
