@@ -205,6 +205,8 @@ async fn an_invented_envelope_costs_one_request_and_no_session() {
     scene.town.settle_down().await;
     scene.town.send(1, "four").await;
     scene.town.settle_down().await;
+    // An hour later the session might be left for another request.
+    scene.town.move_clocks(3_601);
     let before = scene.active();
     // The service changes the salt of an envelope: Bob derives other keys.
     scene.town.send(0, "five").await;

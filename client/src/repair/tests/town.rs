@@ -165,6 +165,13 @@ impl Town {
 
     /// Sends a text to all other devices of both users.
     pub(super) async fn send(&mut self, from: usize, text: &str) -> MessageId {
+        let message = MessageId(self.devices[from].inner.env.time_ordered_id());
+        self.send_as(from, text, message).await;
+        message
+    }
+
+    /// Sends a text as the message of an id, once more where it was sent before.
+    pub(super) async fn send_as(&mut self, from: usize, text: &str, message: MessageId) {
         let device = self.devices[from].clone();
         let peer = user(if device.user() == user(ANN) { BOB } else { ANN });
         let peer = device.verified_account(peer).unwrap().unwrap();
@@ -174,7 +181,6 @@ impl Town {
                 self.supply(from, certificate.address());
             }
         }
-        let message = MessageId(device.inner.env.time_ordered_id());
         let lamport = device.inner.store.write(|tx| chats::next_lamport(tx, CHAT)).unwrap();
         let content = Content {
             chat_id: CHAT.0.as_bytes().to_vec().into(),
@@ -198,7 +204,6 @@ impl Town {
             let labelled = self.label(from, chat, message, envelope.ciphertext.to_vec());
             self.queues[index].push(labelled);
         }
-        message
     }
 
     pub(super) fn label(
