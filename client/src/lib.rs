@@ -29,6 +29,7 @@ mod content;
 mod device;
 mod env;
 mod error;
+mod event;
 mod id;
 mod message;
 pub mod qr;
@@ -48,10 +49,11 @@ pub use device::{
 };
 pub use env::Env;
 pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
+pub use event::{Event, StopCause};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, NotShown,
-    Reaction, Repair, SendReport, StopCause, Undecryptable,
+    ChatOverview, Delivery, Direction, Message, MessageRef, MessageState, NotShown, Reaction,
+    Repair, SendReport, Undecryptable,
 };
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};

@@ -24,8 +24,9 @@ pub(crate) use read::{
     RECEIPT_MESSAGES_MAX, read, read_account_settings, read_chat_settings, read_timer,
 };
 
+use crate::event::Event;
 use crate::id::{ChatId, MessageId};
-use crate::message::{Event, MessageRef};
+use crate::message::MessageRef;
 use crate::store::chats::KnownChat;
 use crate::store::device_names::NamedDevice;
 use crate::store::settings::{AccountSetup, ChatSetup};

@@ -3,7 +3,8 @@
 use rusqlite::Transaction;
 
 use super::{Context, Opened, Text};
-use crate::message::{Direction, Event, Message, MessageState};
+use crate::event::Event;
+use crate::message::{Direction, Message, MessageState};
 use crate::store::annotations::{self, Kind};
 use crate::store::chats::KnownChat;
 use crate::store::{StoreError, evidence, history, messages, receipts};

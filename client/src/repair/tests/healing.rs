@@ -3,7 +3,8 @@
 use plasma_e2ee::DecryptError;
 
 use super::town::{ANN, BOB, Town};
-use crate::message::{Event, Repair};
+use crate::event::Event;
+use crate::message::Repair;
 use crate::reason::UndecryptableReason;
 use crate::store::sessions;
 
