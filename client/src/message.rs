@@ -55,6 +55,7 @@ pub struct MessageRef {
 
 /// A message as the person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own that is shown")]
 pub struct Message {
     /// The chat that the authenticated content names.
     pub chat: ChatId,

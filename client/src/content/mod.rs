@@ -64,7 +64,7 @@ pub(crate) enum Body {
 /// A text, what it answers, and for how long it stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
-    pub(crate) text: String,
+    pub(crate) body: String,
     pub(crate) reply_to: Option<MessageRef>,
     pub(crate) disappear_after_seconds: u32,
 }

@@ -3,6 +3,7 @@
 
 use rusqlite::Transaction;
 
+use super::context::is_gone;
 use super::{Context, Opened};
 use crate::event::Event;
 use crate::message::MessageRef;
@@ -18,7 +19,7 @@ pub(super) fn apply(
     message: MessageRef,
     emoji: &str,
 ) -> Result<Vec<Event>, StoreError> {
-    if !context.is_in(chat, message.sender) || context.is_gone(tx, chat, message)? {
+    if !context.is_in(chat, message.sender) || is_gone(tx, chat, message)? {
         return Ok(Vec::new());
     }
     let user = context.sender.user_address();

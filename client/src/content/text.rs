@@ -45,7 +45,7 @@ fn message(context: &Context<'_>, chat: KnownChat, opened: &Opened, text: &Text)
         id: opened.id,
         sender: context.sender,
         lamport: opened.lamport,
-        text: text.text.clone(),
+        text: text.body.clone(),
         write_micros: opened.write_micros,
         direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
         state: match (context.is_written_here, outgoing) {

@@ -71,8 +71,8 @@ impl Device {
             Some(chat) if has_place(&body) => chats::next_lamport(tx, chat.id)?,
             _ => 0,
         };
-        let content = self.encode(chat.map(|chat| chat.id), message, lamport, body)?;
-        let opened = content::read(&content).ok_or(Error::InvalidContent)?;
+        let encoded = self.encode(chat.map(|chat| chat.id), message, lamport, body)?;
+        let opened = content::read(&encoded).ok_or(Error::InvalidContent)?;
         let context = Context {
             own: self.address(),
             sender: self.address(),
@@ -83,7 +83,7 @@ impl Device {
             proof: None,
         };
         content::apply(tx, &context, &opened)?;
-        let outgoing = Outgoing { message, route, content };
+        let outgoing = Outgoing { message, route, content: encoded };
         outbox::insert(tx, &outgoing)?;
         Ok(outgoing)
     }

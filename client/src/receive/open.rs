@@ -194,8 +194,13 @@ impl Device {
         events.extend(resolve(tx, writer, opened.id)?);
         if decrypted.recipient_view_stale {
             let message = MessageRef { sender: writer, id: opened.id };
-            let content = &decrypted.content;
-            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, content)?;
+            self.forward_to_left_out(
+                tx,
+                &envelope.ciphertext,
+                message,
+                &outer.body,
+                &decrypted.content,
+            )?;
         }
         if outer.body.is_noted() {
             opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;
