@@ -29,6 +29,7 @@ mod content;
 mod device;
 mod env;
 mod error;
+mod event;
 mod id;
 mod message;
 mod not_shown;
@@ -49,10 +50,10 @@ pub use device::{
 };
 pub use env::Env;
 pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
+pub use event::{Event, StopCause};
 pub use id::{ChatId, MessageId};
 pub use message::{
-    ChatOverview, Delivery, Direction, Event, Message, MessageRef, MessageState, Reaction,
-    SendReport, StopCause,
+    ChatOverview, Delivery, Direction, Message, MessageRef, MessageState, Reaction, SendReport,
 };
 pub use not_shown::{NotShown, Repair, Undecryptable};
 pub use plasma_e2ee::RecoveryKey;

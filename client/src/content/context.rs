@@ -51,20 +51,18 @@ impl Context<'_> {
         self.is_own(device) || device.user_address() == chat.peer
     }
 
-    /// Tells whether a message was withdrawn or has disappeared: nothing is said about it any more.
-    #[expect(clippy::unused_self, reason = "reads as the other questions about what is applied")]
-    pub(crate) fn is_gone(
-        &self,
-        tx: &Transaction<'_>,
-        chat: KnownChat,
-        message: MessageRef,
-    ) -> Result<bool, StoreError> {
-        Ok(annotations::find(tx, chat.id, message, Kind::Deletion)?.is_some()
-            || messages::has_expired(tx, message)?)
-    }
-
     /// Reads a moment that another device states: not after now, and now where it states none.
     pub(crate) fn moment(&self, stated_micros: i64) -> i64 {
         if stated_micros == 0 { self.now_micros } else { stated_micros.min(self.now_micros) }
     }
+}
+
+/// Tells whether a message was withdrawn or has disappeared: nothing is said about it any more.
+pub(super) fn is_gone(
+    tx: &Transaction<'_>,
+    chat: KnownChat,
+    message: MessageRef,
+) -> Result<bool, StoreError> {
+    Ok(annotations::find(tx, chat.id, message, Kind::Deletion)?.is_some()
+        || messages::has_expired(tx, message)?)
 }

@@ -4,10 +4,11 @@
 use rusqlite::Transaction;
 
 use super::Context;
-use crate::message::{Event, MessageRef};
+use crate::event::Event;
+use crate::message::MessageRef;
 use crate::store::annotations::{self, Annotation, Kind};
 use crate::store::chats::KnownChat;
-use crate::store::{StoreError, evidence, messages, outbox, sent_log};
+use crate::store::{StoreError, wiping};
 
 pub(super) fn apply(
     tx: &Transaction<'_>,
@@ -28,12 +29,9 @@ pub(super) fn apply(
         micros: 0,
     };
     let new = annotations::keep(tx, &deletion, context.now_micros)?;
-    annotations::wipe(tx, chat.id, message)?;
-    evidence::delete(tx, message)?;
-    sent_log::forget(tx, &message)?;
-    if message.sender == context.own {
-        outbox::delete(tx, message.id)?;
+    let shown = wiping::wipe(tx, chat.id, message)?;
+    if context.is_own(message.sender) {
+        wiping::unsend(tx, message)?;
     }
-    let shown = messages::wipe(tx, chat.id, message)?;
     Ok(if new && shown { vec![Event::Deleted { chat: chat.id, message }] } else { Vec::new() })
 }

@@ -3,8 +3,10 @@
 
 use rusqlite::Transaction;
 
+use super::context::is_gone;
 use super::{Context, Opened};
-use crate::message::{Event, MessageRef};
+use crate::event::Event;
+use crate::message::MessageRef;
 use crate::store::annotations::{self, Annotation, Kind};
 use crate::store::chats::KnownChat;
 use crate::store::{StoreError, evidence, history};
@@ -17,7 +19,7 @@ pub(super) fn apply(
     message: MessageRef,
     text: &str,
 ) -> Result<Vec<Event>, StoreError> {
-    if !context.is_by_author(message) || context.is_gone(tx, chat, message)? {
+    if !context.is_by_author(message) || is_gone(tx, chat, message)? {
         return Ok(Vec::new());
     }
     let edit = Annotation {

@@ -24,8 +24,9 @@ pub(crate) use read::{
     RECEIPT_MESSAGES_MAX, read, read_account_settings, read_chat_settings, read_timer,
 };
 
+use crate::event::Event;
 use crate::id::{ChatId, MessageId};
-use crate::message::{Event, MessageRef};
+use crate::message::MessageRef;
 use crate::store::chats::KnownChat;
 use crate::store::device_names::NamedDevice;
 use crate::store::settings::{AccountSetup, ChatSetup};
@@ -64,7 +65,7 @@ pub(crate) enum Body {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "the text of a text message is its text")]
 pub(crate) struct Text {
-    pub(crate) text: String,
+    pub(crate) body: String,
     pub(crate) reply_to: Option<MessageRef>,
     pub(crate) disappear_after_seconds: u32,
 }

@@ -39,7 +39,7 @@ fn read_nested(content: &[u8], may_forward: bool) -> Option<Opened> {
         chat,
         id: MessageId(read_uuid(&content.message_id)?),
         lamport: content.lamport,
-        write_micros: read_moment(content.write_time)?.unwrap_or(0),
+        write_micros: read_moment(content.write_time).ok()?.unwrap_or(0),
         body: read_body(content.body?, may_forward)?,
     };
     is_in_place(&opened).then_some(opened)
@@ -67,7 +67,7 @@ fn is_in_place(opened: &Opened) -> bool {
 fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
     Some(match body {
         PbBody::Text(text) => Body::Text(Text {
-            text: text.body,
+            body: text.body,
             reply_to: match &text.reply_to {
                 Some(message) => Some(read_ref(message)?),
                 None => None,
@@ -96,7 +96,7 @@ fn read_body(body: PbBody, may_forward: bool) -> Option<Body> {
         PbBody::Forward(_) => return None,
         PbBody::DeviceName(name) => Body::DeviceName(NamedDevice {
             device: read_uuid(&name.device_id)?,
-            set_micros: read_moment(name.set_time)??,
+            set_micros: read_moment(name.set_time).ok()??,
             name: Some(name.name).filter(|name| device_names::is_valid(name))?,
         }),
         PbBody::ChatSettings(settings) => Body::ChatSettings(read_chat_settings(settings)?),
@@ -122,8 +122,8 @@ fn read_receipt(receipt: &pb::Receipt) -> Option<Body> {
 /// Reads how a chat is set up; `None` for what breaks a bound.
 pub(crate) fn read_chat_settings(settings: pb::ChatSettings) -> Option<ChatSetup> {
     Some(ChatSetup {
-        mute_until_micros: read_moment(settings.mute_until)?,
-        set_micros: read_moment(settings.set_time)??,
+        mute_until_micros: read_moment(settings.mute_until).ok()?,
+        set_micros: read_moment(settings.set_time).ok()??,
     })
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn read_chat_settings(settings: pb::ChatSettings) -> Option<ChatSetup
 pub(crate) fn read_account_settings(settings: pb::AccountSettings) -> Option<AccountSetup> {
     Some(AccountSetup {
         send_read_receipts: settings.send_read_receipts,
-        set_micros: read_moment(settings.set_time)??,
+        set_micros: read_moment(settings.set_time).ok()??,
     })
 }
 
@@ -166,11 +166,13 @@ fn read_address(bytes: &[u8]) -> Option<DeviceAddress> {
     read_device(bytes).ok()
 }
 
-/// Reads a moment as microseconds since 1970; the inner `None` where it is unset.
-#[expect(clippy::option_option, reason = "the outer one says whether it is within bounds")]
-fn read_moment(moment: Option<Timestamp>) -> Option<Option<i64>> {
+/// A field that breaks its bound.
+struct OutOfBounds;
+
+/// Reads a moment as microseconds since 1970; `None` where it is unset.
+fn read_moment(moment: Option<Timestamp>) -> Result<Option<i64>, OutOfBounds> {
     let valid = moment.is_none_or(|moment| {
         (0..=SECONDS_MAX).contains(&moment.seconds) && (0..1_000_000_000).contains(&moment.nanos)
     });
-    valid.then(|| moment.map(|moment| wire::micros(Some(moment))))
+    if valid { Ok(moment.map(|moment| wire::micros(Some(moment)))) } else { Err(OutOfBounds) }
 }

@@ -4,7 +4,8 @@
 use rusqlite::Transaction;
 
 use super::{Context, Opened, ReceiptKind};
-use crate::message::{Event, MessageRef};
+use crate::event::Event;
+use crate::message::MessageRef;
 use crate::store::annotations::{self, Annotation, Kind};
 use crate::store::chats::KnownChat;
 use crate::store::{StoreError, history, messages, receipts};

@@ -3,7 +3,7 @@
 
 use rusqlite::Transaction;
 
-use crate::message::Event;
+use crate::event::Event;
 use crate::store::StoreError;
 use crate::store::chats::KnownChat;
 use crate::store::device_names::{self, NamedDevice};

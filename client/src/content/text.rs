@@ -3,7 +3,8 @@
 use rusqlite::Transaction;
 
 use super::{Context, Opened, Text};
-use crate::message::{Direction, Event, Message, MessageState};
+use crate::event::Event;
+use crate::message::{Direction, Message, MessageState};
 use crate::store::annotations::{self, Kind};
 use crate::store::chats::KnownChat;
 use crate::store::{StoreError, evidence, history, messages, receipts};
@@ -44,7 +45,7 @@ fn message(context: &Context<'_>, chat: KnownChat, opened: &Opened, text: &Text)
         id: opened.id,
         sender: context.sender,
         lamport: opened.lamport,
-        text: text.text.clone(),
+        text: text.body.clone(),
         write_micros: opened.write_micros,
         direction: if outgoing { Direction::Outgoing } else { Direction::Incoming },
         state: match (context.is_written_here, outgoing) {

@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 use super::{Context, Opened};
-use crate::message::Event;
+use crate::event::Event;
 use crate::store::StoreError;
 use crate::store::chats::KnownChat;
 use crate::store::settings::{self, TimerSet};

@@ -71,9 +71,9 @@ impl Device {
             Some(chat) if has_place(&body) => chats::next_lamport(tx, chat.id)?,
             _ => 0,
         };
-        let content = self.encode(chat.map(|chat| chat.id), message, lamport, body)?;
-        let opened = content::read(&content).ok_or(Error::InvalidContent)?;
-        let here = Context {
+        let encoded = self.encode(chat.map(|chat| chat.id), message, lamport, body)?;
+        let opened = content::read(&encoded).ok_or(Error::InvalidContent)?;
+        let context = Context {
             own: self.address(),
             sender: self.address(),
             sender_removed: false,
@@ -82,8 +82,8 @@ impl Device {
             now_micros: self.inner.env.now_micros(),
             proof: None,
         };
-        content::apply(tx, &here, &opened)?;
-        let outgoing = Outgoing { message, route, content };
+        content::apply(tx, &context, &opened)?;
+        let outgoing = Outgoing { message, route, content: encoded };
         outbox::insert(tx, &outgoing)?;
         Ok(outgoing)
     }

@@ -4,7 +4,7 @@ use plasma_proto::error::v1::ErrorReason;
 
 use super::Device;
 use crate::error::Error;
-use crate::message::StopCause;
+use crate::event::StopCause;
 use crate::store::account_reset;
 
 impl Device {

@@ -31,7 +31,7 @@ use self::typing::Writers;
 use crate::connection::{ANSWER_BYTES_MAX, Backoff};
 use crate::device::{Device, PendingReset};
 use crate::error::Error;
-use crate::message::{Event, StopCause};
+use crate::event::{Event, StopCause};
 use crate::store::expiry;
 
 /// Events that may wait for the reader. When it is full nothing more is taken from the service,

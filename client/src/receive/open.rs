@@ -14,8 +14,9 @@ use rusqlite::Transaction;
 use crate::content::{self, Body, Context, Opened};
 use crate::device::Device;
 use crate::error::Error;
+use crate::event::Event;
 use crate::id::{self, ChatId, MessageId};
-use crate::message::{Event, MessageRef};
+use crate::message::MessageRef;
 use crate::not_shown::{Repair, Undecryptable};
 use crate::reason::UndecryptableReason;
 use crate::repair::is_repairable;
@@ -200,8 +201,13 @@ impl Device {
         events.extend(resolve(tx, writer, opened.id)?);
         if decrypted.recipient_view_stale {
             let message = MessageRef { sender: writer, id: opened.id };
-            let plaintext = &decrypted.content;
-            self.forward_to_left_out(tx, &envelope.ciphertext, message, &outer.body, plaintext)?;
+            self.forward_to_left_out(
+                tx,
+                &envelope.ciphertext,
+                message,
+                &outer.body,
+                &decrypted.content,
+            )?;
         }
         if outer.body.is_noted() {
             opened::insert(tx, decrypted.sender, outer.id, context.now_micros)?;

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 use crate::connection::ANSWER_BYTES_MAX;
 use crate::device::Device;
 use crate::error::Error;
-use crate::message::Event;
+use crate::event::Event;
 
 const PAGE_SIZE: i32 = 50;
 /// The longest wait whose answer is in time for the deadline of a call.

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::device::Device;
 use crate::error::Error;
+use crate::event::Event;
 use crate::id::{ChatId, MessageId};
-use crate::message::Event;
 use crate::reason::UndecryptableReason;
 use crate::store::{Store, chats, prekeys};
 use crate::testing::{CHAT, acquaint, device, envelope, envelope_of, shown};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use plasma_identity::UserAddress;
 use tokio::time::Instant;
 
+use crate::event::Event;
 use crate::id::ChatId;
-use crate::message::Event;
 
 /// For how long a notice holds unless it is repeated.
 const LASTS: Duration = Duration::from_secs(6);

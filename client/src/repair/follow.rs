@@ -6,7 +6,7 @@ use rusqlite::Transaction;
 
 use crate::device::Device;
 use crate::error::Error;
-use crate::message::Event;
+use crate::event::Event;
 use crate::store::control::{self, Control, Load};
 use crate::store::{StoreError, accounts, sent_log, sessions};
 

@@ -25,7 +25,7 @@ pub(crate) fn keep(
     connection.execute(
         "INSERT INTO evidence (sender, message, is_edit, chat, envelope, disclosure, save_micros)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (sender, message, is_edit) DO UPDATE SET chat = excluded.chat,
+         ON CONFLICT (chat, sender, message, is_edit) DO UPDATE SET
              envelope = excluded.envelope, disclosure = excluded.disclosure,
              save_micros = excluded.save_micros",
         params![
@@ -69,10 +69,18 @@ pub(crate) fn list(
 }
 
 /// Forgets what proves a message.
-pub(crate) fn delete(connection: &Connection, message: MessageRef) -> Result<(), StoreError> {
+pub(crate) fn delete(
+    connection: &Connection,
+    chat: ChatId,
+    message: MessageRef,
+) -> Result<(), StoreError> {
     connection.execute(
-        "DELETE FROM evidence WHERE sender = ?1 AND message = ?2",
-        params![&message.sender.to_bytes()[..], &message.id.0.as_bytes()[..]],
+        "DELETE FROM evidence WHERE chat = ?1 AND sender = ?2 AND message = ?3",
+        params![
+            &chat.0.as_bytes()[..],
+            &message.sender.to_bytes()[..],
+            &message.id.0.as_bytes()[..]
+        ],
     )?;
     Ok(())
 }

@@ -4,14 +4,14 @@
 use plasma_identity::MAX_LATENCY_SECONDS;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{
-    StoreError, annotations, evidence, integer, messages, outbox, read_ref, read_uuid, sent_log,
-};
+use super::{StoreError, integer, read_ref, read_uuid, wiping};
 use crate::id::ChatId;
 use crate::message::MessageRef;
 
-const TO_EXPIRE: &str =
-    "disappear_seconds > 0 AND count_from_micros IS NOT NULL AND expire_micros IS NULL";
+/// A message that has not been sent yet (1) waits for that first: nobody loses what was written
+/// without a connection.
+const TO_EXPIRE: &str = "disappear_seconds > 0 AND count_from_micros IS NOT NULL
+                         AND expire_micros IS NULL AND state <> 1";
 
 /// Wipes every message whose time is over and returns them.
 pub(crate) fn expire(
@@ -20,12 +20,7 @@ pub(crate) fn expire(
 ) -> Result<Vec<(ChatId, MessageRef)>, StoreError> {
     let due = due(connection, now_micros)?;
     for (chat, message) in &due {
-        messages::wipe(connection, *chat, *message)?;
-        annotations::wipe(connection, *chat, *message)?;
-        evidence::delete(connection, *message)?;
-        sent_log::forget(connection, message)?;
-        // What was not sent in its time is not sent at all.
-        outbox::delete(connection, message.id)?;
+        wiping::wipe(connection, *chat, *message)?;
         connection.execute(
             "UPDATE message SET expire_micros = ?3 WHERE sender = ?1 AND message = ?2",
             rusqlite::params![

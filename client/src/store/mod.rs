@@ -30,6 +30,7 @@ pub(crate) mod sent_log;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod undecryptable;
+pub(crate) mod wiping;
 
 use std::path::Path;
 use std::sync::Arc;

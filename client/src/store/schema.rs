@@ -192,7 +192,7 @@ CREATE TABLE evidence (
     envelope BLOB NOT NULL,
     disclosure BLOB NOT NULL,
     save_micros INTEGER NOT NULL,
-    PRIMARY KEY (sender, message, is_edit)
+    PRIMARY KEY (chat, sender, message, is_edit)
 ) STRICT;
 CREATE INDEX evidence_by_age ON evidence (save_micros);
 ";

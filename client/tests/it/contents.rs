@@ -22,7 +22,7 @@ struct Scene {
 
 impl Scene {
     async fn start(kind: ClusterKind) -> Result<Self> {
-        Self::on(World::start(kind).await?, Env::system()).await
+        Box::pin(Self::on(World::start(kind).await?, Env::system())).await
     }
 
     async fn on(world: World, env: Env) -> Result<Self> {
@@ -140,7 +140,8 @@ async fn replies_reactions_edits_and_deletions_reach_every_device() -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_disappear_after_the_time_that_was_set_with_them() -> Result<()> {
     let env = Env::system();
-    let scene = Scene::on(World::start(ClusterKind::Embedded).await?, env.clone()).await?;
+    let scene =
+        Box::pin(Scene::on(World::start(ClusterKind::Embedded).await?, env.clone())).await?;
     scene.bob.set_disappearing_timer(scene.chat, 3_600).await?;
     let set = |device: &Device| device.chats_overview().unwrap()[0].disappear_after_seconds;
     eventually(|| scene.devices().into_iter().all(|device| set(device) == 3_600)).await;
@@ -202,7 +203,7 @@ async fn a_muted_chat_is_muted_on_every_own_device_and_nobody_else_knows() -> Re
 async fn typing_is_told_ends_by_itself_and_leaves_nothing_anywhere() -> Result<()> {
     for kind in ClusterKind::BOTH {
         let cluster = Cluster::builder(kind).private_servers().start().await?;
-        let mut scene = Scene::on(World::of(cluster).await?, Env::system()).await?;
+        let mut scene = Box::pin(Scene::on(World::of(cluster).await?, Env::system())).await?;
         scene.text(&scene.ann, "hello").await?;
         scene.sees(&scene.ann, first(&scene), |shown| shown.state == MessageState::Delivered).await;
         let stores = scene.world.cluster.stores()?;
@@ -283,5 +284,24 @@ async fn a_device_that_was_offline_ends_with_what_the_others_show() -> Result<()
         assert_eq!(device.unread(chat)?, 0);
     }
     assert_eq!(ann.history(chat)?, ann2.history(chat)?);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_device_begins_with_how_the_others_are_set_up() -> Result<()> {
+    let world = World::start(ClusterKind::Embedded).await?;
+    let endpoint = world.endpoint(0);
+    let ann = world.first_device("ann", &endpoint).await?;
+    let bob = world.first_device("bob", &endpoint).await?;
+    let chat = open(&ann, &bob.create_link().await?).await?;
+    let until_micros = Env::system().now_micros() + 3_600_000_000;
+    ann.mute(chat, Some(until_micros)).await?;
+    ann.set_read_receipts(false).await?;
+    ann.set_disappearing_timer(chat, 3_600).await?;
+    let ann2 = world.linked("ann", &ann, &endpoint).await?;
+    assert_eq!(ann2.chats_overview()?, ann.chats_overview()?);
+    assert_eq!(ann2.chats_overview()?[0].mute_until_micros, Some(until_micros));
+    assert_eq!(ann2.chats_overview()?[0].disappear_after_seconds, 3_600);
+    assert!(!ann2.sends_read_receipts()?);
     Ok(())
 }

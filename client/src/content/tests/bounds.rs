@@ -9,9 +9,8 @@ use prost_types::Timestamp;
 use crate::content::read;
 use crate::store::chats::LAMPORT_MAX;
 
-#[expect(clippy::unnecessary_wraps, reason = "as the field of the contents wants it")]
-fn message() -> Option<pb::MessageRef> {
-    Some(pb::MessageRef { sender: vec![1; 48].into(), message_id: vec![2; 16].into() })
+fn message() -> pb::MessageRef {
+    pb::MessageRef { sender: vec![1; 48].into(), message_id: vec![2; 16].into() }
 }
 
 fn content(lamport: u64, body: PbBody) -> Content {
@@ -30,11 +29,11 @@ fn about_no_chat(body: PbBody) -> Content {
 
 fn text(body: &str, seconds: u32) -> PbBody {
     let body = body.to_owned();
-    PbBody::Text(pb::Text { body, reply_to: message(), disappear_after_seconds: seconds })
+    PbBody::Text(pb::Text { body, reply_to: Some(message()), disappear_after_seconds: seconds })
 }
 
 fn receipt(kind: i32, count: usize) -> PbBody {
-    let messages = std::iter::repeat_n(message().unwrap(), count).collect();
+    let messages = std::iter::repeat_n(message(), count).collect();
     PbBody::Receipt(pb::Receipt { kind, messages })
 }
 
@@ -52,7 +51,7 @@ fn forward(content: &Content) -> PbBody {
 }
 
 fn reaction(emoji: &str) -> PbBody {
-    PbBody::Reaction(pb::Reaction { message: message(), emoji: emoji.to_owned() })
+    PbBody::Reaction(pb::Reaction { message: Some(message()), emoji: emoji.to_owned() })
 }
 
 fn timer(seconds: u32) -> PbBody {
@@ -73,8 +72,8 @@ fn every_body_is_read_within_its_bounds() {
         content(0, receipt(2, 100)),
         content(0, PbBody::Typing(pb::Typing { active: true })),
         content(1, reaction(&"x".repeat(64))),
-        content(1, PbBody::Edit(pb::Edit { message: message(), body: "new".to_owned() })),
-        content(1, PbBody::Deletion(pb::Deletion { message: message() })),
+        content(1, PbBody::Edit(pb::Edit { message: Some(message()), body: "new".to_owned() })),
+        content(1, PbBody::Deletion(pb::Deletion { message: Some(message()) })),
         content(1, timer(0)),
         content(0, PbBody::ChatSettings(pb::ChatSettings { mute_until: None, set_time })),
         about_no_chat(name("Phone")),

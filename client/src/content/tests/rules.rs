@@ -5,10 +5,11 @@ use plasma_proto::content::v1::{self as pb, ReceiptKind};
 use uuid::Uuid;
 
 use super::stage::{Actor, Written, three};
+use crate::event::Event;
 use crate::id::MessageId;
-use crate::message::{Event, MessageRef, MessageState};
+use crate::message::{MessageRef, MessageState};
 use crate::store::settings::{AccountSetup, ChatSetup};
-use crate::store::{messages, receipts, settings};
+use crate::store::{Store, outbox, receipts, settings};
 use crate::testing::CHAT;
 
 fn take_all(actor: &Actor, written: &[&Written]) {
@@ -111,19 +112,15 @@ async fn only_the_peers_receipts_count_and_a_state_never_goes_back() {
     ann2.take(&read);
     ann2.take(&text);
     assert_eq!(state(&ann2), MessageState::Read);
-    let sent = |state| {
-        let (sender, id) = (ann.device.address(), message.id);
-        ann.device.inner.store.write(|tx| messages::set_state(tx, sender, id, state)).unwrap();
-    };
     ann.take(&delivered);
     assert_eq!(state(&ann), MessageState::Delivered);
-    sent(MessageState::Sent);
+    ann.sent(message, MessageState::Sent);
     assert_eq!(state(&ann), MessageState::Delivered);
     let events = ann.take(&read);
     let read_now = Event::StateChanged { chat: CHAT, message, state: MessageState::Read };
     assert_eq!(format!("{events:?}"), format!("{:?}", [read_now]));
     assert!(ann.take(&delivered).is_empty());
-    sent(MessageState::Failed);
+    ann.sent(message, MessageState::Failed);
     assert_eq!(state(&ann), MessageState::Read);
 }
 
@@ -196,7 +193,11 @@ async fn time_counts_from_sending_for_the_sender_and_from_reading_for_the_reader
     later(59);
     assert!(ann.find(message).is_some() && ann2.find(message).is_some());
     later(2);
-    assert!(ann.find(message).is_none() && ann2.find(message).is_none());
+    assert!(ann2.find(message).is_none());
+    assert!(ann.find(message).is_some(), "what was written without a connection is not lost");
+    ann.sent(message, MessageState::Sent);
+    later(0);
+    assert!(ann.find(message).is_none());
     assert!(bob.find(message).is_some(), "Bob has not read it");
     let mark = bob.read_up_to(message);
     later(59);
@@ -218,6 +219,31 @@ async fn time_counts_from_sending_for_the_sender_and_from_reading_for_the_reader
             .unwrap();
         assert_eq!(kept, "");
     }
+}
+
+#[tokio::test]
+async fn a_deletion_leaves_no_text_anywhere_in_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ann.sqlite");
+    let ann = Actor::in_store(1, 11, 2, Store::open(&path).unwrap());
+    let markers = ["a-first-text-to-be-gone", "a-second-text-to-be-gone"];
+    let (message, _) = ann.text(markers[0]);
+    ann.edit(message, markers[1]);
+    let kept = |marker: &str| {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let bytes = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        memmem(&bytes.collect::<Vec<_>>(), marker.as_bytes())
+    };
+    assert!(markers.iter().all(|marker| kept(marker)));
+    ann.delete(message);
+    ann.device.expire_messages().unwrap();
+    assert!(!markers.iter().any(|marker| kept(marker)));
+    // The deletion itself is still on its way.
+    assert_eq!(ann.device.inner.store.read(outbox::list).unwrap().len(), 1);
+}
+
+fn memmem(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|window| window == wanted)
 }
 
 #[tokio::test]

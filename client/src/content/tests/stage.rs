@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use crate::content::{self, Context};
 use crate::device::{Device, write_ref};
-use crate::message::{Event, Message, MessageRef};
+use crate::event::Event;
+use crate::message::{Message, MessageRef, MessageState};
 use crate::store::chats::{self, KnownChat};
 use crate::store::outbox::Route;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, messages};
 use crate::testing::{CHAT, device_of};
 
 /// A content on its way from a device.
@@ -28,7 +29,11 @@ pub(super) struct Actor {
 
 impl Actor {
     pub(super) fn new(user: u128, device: u128, peer: u128) -> Self {
-        let device = device_of(user, Uuid::from_u128(device), Store::in_memory().unwrap());
+        Self::in_store(user, device, peer, Store::in_memory().unwrap())
+    }
+
+    pub(super) fn in_store(user: u128, device: u128, peer: u128, store: Store) -> Self {
+        let device = device_of(user, Uuid::from_u128(device), store);
         let mut peer_user = device.user();
         peer_user.user = Uuid::from_u128(peer);
         let chat = KnownChat { id: CHAT, peer: peer_user, host_tenant: Uuid::from_u128(1) };
@@ -61,6 +66,12 @@ impl Actor {
         let written = self.write(PbBody::Text(text));
         let id = content::read(&written.content).unwrap().id;
         (MessageRef { sender: written.sender, id }, written)
+    }
+
+    /// The service has taken a message of this device.
+    pub(super) fn sent(&self, message: MessageRef, state: MessageState) {
+        let (sender, id) = (message.sender, message.id);
+        self.device.inner.store.write(|tx| messages::set_state(tx, sender, id, state)).unwrap();
     }
 
     pub(super) fn edit(&self, message: MessageRef, text: &str) -> Written {

@@ -7,7 +7,7 @@ use plasma_identity::{ChainError, MANIFEST_LIFETIME_SECONDS, MAX_LATENCY_SECONDS
 use super::{claimed, learn_as};
 use crate::device::Device;
 use crate::error::Error;
-use crate::message::StopCause;
+use crate::event::StopCause;
 use crate::store::{Store, own_device, sessions};
 use crate::testing::{acquaint, device, second};
 use crate::wire::ClaimedAccount;

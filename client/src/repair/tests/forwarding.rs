@@ -1,7 +1,8 @@
 //! What a sender sent without knowing an own device reaches it through the others.
 
 use super::town::{ANN, BOB, Town, user};
-use crate::message::{Direction, Event};
+use crate::event::Event;
+use crate::message::Direction;
 use crate::testing::CHAT;
 
 /// Bob's second device joins after Ann has looked at his account.

@@ -3,7 +3,7 @@
 use plasma_e2ee::DecryptError;
 
 use super::town::{ANN, BOB, Town};
-use crate::message::Event;
+use crate::event::Event;
 use crate::not_shown::Repair;
 use crate::reason::UndecryptableReason;
 use crate::store::sessions;

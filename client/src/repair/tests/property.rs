@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use tokio::runtime::Builder;
 
 use super::town::{ANN, BOB, Town};
+use crate::event::Event;
 use crate::id::{ChatId, MessageId};
-use crate::message::{Event, MessageRef};
+use crate::message::MessageRef;
 use crate::testing::CHAT;
 
 #[derive(Debug, Clone)]
