@@ -63,7 +63,6 @@ pub(crate) enum Body {
 
 /// A text, what it answers, and for how long it stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "the text of a text message is its text")]
 pub(crate) struct Text {
     pub(crate) body: String,
     pub(crate) reply_to: Option<MessageRef>,
