@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::Device;
 use crate::error::Error;
 
-/// Attempts, each on top of what another device has put in force meanwhile.
-pub(super) const CONFLICTS_MAX: u32 = 5;
+/// Attempts at a change that others overtake: more than the service takes of the devices of an account
+/// at once, so that a thief with a device cannot overtake the root for good.
+pub(super) const CONFLICTS_MAX: u32 = 64;
 
 /// A change of the list.
 #[derive(Debug)]
