@@ -62,9 +62,12 @@ impl Gadget {
             while let Some(event) = events.next().await {
                 match event {
                     Event::QueueEmpty => into.lock().queue_empty = true,
-                    Event::Connected | Event::Message(_) => {}
                     Event::Stopped(cause) => into.lock().stopped = Some(cause.explain()),
-                    odd => into.lock().odd.push(format!("{odd:?}")),
+                    odd @ (Event::Undecryptable(_)
+                    | Event::Relabelled { .. }
+                    | Event::IdentityChanged { .. }
+                    | Event::Disconnected(_)) => into.lock().odd.push(format!("{odd:?}")),
+                    _ => {}
                 }
             }
         });
@@ -77,7 +80,7 @@ impl Gadget {
         self.listening = None;
     }
 
-    /// Lists what the device was told beside messages: nothing, when all is well.
+    /// Lists what the device could not open or believe: nothing, when all is well.
     pub fn odd(&self) -> Vec<String> {
         let heard = self.listening.as_ref().map(|listening| listening.heard.lock().odd.clone());
         heard.unwrap_or_default()
