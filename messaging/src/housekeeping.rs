@@ -1,5 +1,5 @@
-//! Deletes what has had its time: linkings that ended, and what was stored for a device while it
-//! was being removed.
+//! Deletes what has had its time: linkings that ended, what was stored for a device while it was
+//! being removed, and what reports have disclosed.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const INTERVAL: Duration = Duration::from_mins(1);
 const ENDED_LINKING_KEPT: Duration = Duration::from_mins(1);
 /// How far back removals are looked at: longer than any transaction that stores an envelope.
 const REMOVALS_WINDOW: Duration = Duration::from_mins(10);
+/// How long a platform can read what a report discloses.
+const DISCLOSED_KEPT: Duration = Duration::from_hours(180 * 24);
 
 /// Deletes once a minute until `stop`.
 pub(crate) async fn run(db: SystemDb, env: Env, stop: CancellationToken) {
@@ -33,5 +35,7 @@ pub(crate) async fn run(db: SystemDb, env: Env, stop: CancellationToken) {
 /// Deletes what has had its time at `now`, and says how much.
 pub(crate) async fn prune(db: &SystemDb, now: Timestamp) -> Result<u64, StoreError> {
     let linkings = store::linkings::sweep(db, now.minus(ENDED_LINKING_KEPT)).await?;
-    Ok(linkings + store::removal::delete_strays(db, now.minus(REMOVALS_WINDOW)).await?)
+    let strays = store::removal::delete_strays(db, now.minus(REMOVALS_WINDOW)).await?;
+    let disclosed = store::reports::forget_messages(db, now.minus(DISCLOSED_KEPT)).await?;
+    Ok(linkings + strays + disclosed)
 }

@@ -25,7 +25,16 @@ impl MigrationTrait for Reports {
                     .to_owned(),
             )
             .await?;
-        manager.create_table(messages()).await
+        manager.create_table(messages()).await?;
+        manager
+            .create_index(
+                Index::create()
+                    .name("report_messages_created_at")
+                    .table("report_messages")
+                    .col("created_at")
+                    .to_owned(),
+            )
+            .await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -53,14 +62,16 @@ fn reports() -> TableCreateStatement {
         .to_owned()
 }
 
-/// What was disclosed, in the order of the request, as the contract encodes it.
+/// What was disclosed, in the order of the request, as the contract encodes it, sealed.
+/// `created_at` is the report's: what was disclosed is deleted by it.
 fn messages() -> TableCreateStatement {
     Table::create()
         .table("report_messages")
         .col(ColumnDef::new("tenant_id").uuid().not_null())
         .col(ColumnDef::new("report_id").uuid().not_null())
         .col(ColumnDef::new("place").integer().not_null())
-        .col(ColumnDef::new("message").blob().not_null())
+        .col(ColumnDef::new("sealed_message").blob().not_null())
+        .col(ColumnDef::new("created_at").big_integer().not_null())
         .primary_key(Index::create().col("tenant_id").col("report_id").col("place"))
         .foreign_key(
             ForeignKey::create()

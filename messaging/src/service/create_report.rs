@@ -52,8 +52,8 @@ pub(super) async fn handle(
         Begun::Fresh(claim) => claim,
     };
     limit.take((device.tenant, device.user))?;
-    let encoded = messages.iter().map(Message::encode_to_vec).collect();
-    store::reports::insert(claim.tx(), &report, encoded).await.map_err(Failure::from)?;
+    let encoded: Vec<Vec<u8>> = messages.iter().map(Message::encode_to_vec).collect();
+    store::reports::insert(claim.tx(), secrets, &report, &encoded).await.map_err(Failure::from)?;
     let response = pb::CreateReportResponse { report_id: report.id.to_string() };
     claim.commit(&response).await.map_err(Failure::from)?;
     Ok(response)

@@ -21,7 +21,7 @@ pub(super) async fn handle(
     let id = ReportId::checked(&request.report_id);
     let db = messaging.db.tenant(TenantClaim::of_key(&key));
     let report = store::reports::find(&db, id).await?.ok_or(Refusal::ReportNotFound)?;
-    let messages = store::reports::messages(&db, id)
+    let messages = store::reports::messages(&db, &messaging.secrets, id)
         .await?
         .iter()
         .map(|message| contract::stored(pb::DisclosedMessage::decode(&message[..])))

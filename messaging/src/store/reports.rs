@@ -1,10 +1,12 @@
-//! Reports and what they disclose, in the tenant of the reported user.
+//! Reports and what they disclose, in the tenant of the reported user. What is disclosed opens what
+//! somebody wrote in secret: it is sealed under the service's key, and deleted after its time.
 
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::{ChatId, DeviceId, ReportId, TenantId, UserId};
 use plasma_kit::paging::Cursor;
-use plasma_kit::{Scope, StoreError, TenantTx};
-use sea_orm::{ConnectionTrait, QueryResult};
+use plasma_kit::secrets::Secrets;
+use plasma_kit::{Scope, StoreError, SystemDb, TenantTx, Timestamp};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 
 use super::{moment, statement};
 use crate::domain::Report;
@@ -12,6 +14,8 @@ use crate::domain::Report;
 const COLUMNS: &str = "tenant_id, report_id, chat_id, reported_user_id, reporter_tenant_id, \
                        reporter_user_id, reporter_device_id, category, comment, message_count, \
                        created_at";
+
+const SEAL_LABEL: &str = "report-message";
 
 fn read(row: &QueryResult) -> Result<Report, StoreError> {
     Ok(Report {
@@ -37,8 +41,9 @@ fn read(row: &QueryResult) -> Result<Report, StoreError> {
 /// belong to the reported user's tenant.
 pub(crate) async fn insert(
     tx: &TenantTx,
+    secrets: &Secrets,
     report: &Report,
-    messages: Vec<Vec<u8>>,
+    messages: &[Vec<u8>],
 ) -> Result<(), StoreError> {
     let sql = format!(
         "INSERT INTO reports ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
@@ -58,12 +63,24 @@ pub(crate) async fn insert(
     ];
     tx.conn().execute_raw(statement(tx, &sql, values)).await?;
     for (place, message) in (0_i32..).zip(messages) {
-        let sql = "INSERT INTO report_messages (tenant_id, report_id, place, message) \
-                   VALUES ($1, $2, $3, $4)";
-        let values = [report.reported.0.0.into(), report.id.0.into(), place.into(), message.into()];
+        let sql = "INSERT INTO report_messages \
+                   (tenant_id, report_id, place, sealed_message, created_at) \
+                   VALUES ($1, $2, $3, $4, $5)";
+        let values = [
+            report.reported.0.0.into(),
+            report.id.0.into(),
+            place.into(),
+            secrets.seal(SEAL_LABEL, &context(report.id, place), message).into(),
+            report.created_at.0.into(),
+        ];
         tx.conn().execute_raw(statement(tx, sql, values)).await?;
     }
     Ok(())
+}
+
+/// What a sealed message is bound to, so that it opens nowhere else.
+fn context(report: ReportId, place: i32) -> Vec<u8> {
+    [report.0.as_bytes().as_slice(), &place.to_be_bytes()].concat()
 }
 
 /// Finds a report about a user of the tenant.
@@ -80,13 +97,32 @@ pub(crate) async fn find(
 /// What a report about a user of the tenant discloses, encoded, in the reporter's order.
 pub(crate) async fn messages(
     scope: &impl Scope,
+    secrets: &Secrets,
     report: ReportId,
 ) -> Result<Vec<Vec<u8>>, StoreError> {
-    let sql = "SELECT message FROM report_messages WHERE tenant_id = $1 AND report_id = $2 \
-               ORDER BY place";
+    let sql = "SELECT place, sealed_message FROM report_messages \
+               WHERE tenant_id = $1 AND report_id = $2 ORDER BY place";
     let values = [scope.tenant().0.into(), report.0.into()];
     let rows = scope.conn().query_all_raw(statement(scope, sql, values)).await?;
-    rows.iter().map(|row| Ok(row.try_get("", "message")?)).collect()
+    rows.iter()
+        .map(|row| {
+            let place: i32 = row.try_get("", "place")?;
+            let sealed: Vec<u8> = row.try_get("", "sealed_message")?;
+            secrets
+                .open(SEAL_LABEL, &context(report, place), &sealed)
+                .map_err(|_| StoreError::Inconsistent("a report does not open".to_owned()))
+        })
+        .collect()
+}
+
+/// Deletes what was disclosed before `before`; that it was reported stays.
+pub(crate) async fn forget_messages(db: &SystemDb, before: Timestamp) -> Result<u64, StoreError> {
+    let tx = db.begin().await?;
+    let sql = "DELETE FROM report_messages WHERE created_at < $1";
+    let statement = Statement::from_sql_and_values(db.backend(), sql, [before.0.into()]);
+    let deleted = tx.conn().execute_raw(statement).await?.rows_affected();
+    tx.commit().await?;
+    Ok(deleted)
 }
 
 /// The reports about the tenant's users behind `after`, newest first.

@@ -1,5 +1,7 @@
 //! Reports: what may be disclosed, who reads it, and that the service keeps exactly that.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, ReportId, TenantId};
 use plasma_proto::error_info::ErrorReason;
@@ -102,6 +104,28 @@ on_both_databases! {
         assert_eq!(reason(foreign.clone()), ErrorReason::NotFound);
         assert_eq!(absent.unwrap_err().details(), foreign.unwrap_err().details());
         assert!(list(&world, stranger, "").await.0.is_empty());
+    }
+
+    async fn what_a_report_discloses_is_sealed_and_deleted_after_its_time(world: World) {
+        let case = Case::new(&world).await;
+        let request = case.report("report-1", vec![case.envelope.clone()]);
+        let messages = request.messages.clone();
+        let id = create(&world, &case.ann, request).await.unwrap();
+        let rows = world.blobs("SELECT sealed_message AS blob FROM report_messages").await;
+        let needle = messages[0].envelope.as_ref().unwrap().ciphertext.clone();
+        let holds = |bytes: &[u8]| bytes.windows(needle.len()).any(|window| window == &needle[..]);
+        assert!(holds(&prost::Message::encode_to_vec(&messages[0])), "the control");
+        assert!(rows.len() == 1 && !holds(&rows[0]));
+
+        let bob = case.bob.user.0;
+        for (days, expected) in [(179, messages), (2, Vec::new())] {
+            world.wait(Duration::from_hours(days * 24));
+            world.messaging.prune().await.unwrap();
+            let answer = get(&world, bob, &id).await.unwrap();
+            assert_eq!(answer.messages, expected);
+            // That it was reported, and how much was disclosed, stays.
+            assert_eq!(answer.report.unwrap().message_count, 1);
+        }
     }
 
     async fn a_report_crosses_to_the_tenant_of_the_reported_user(world: World) {

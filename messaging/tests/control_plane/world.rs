@@ -152,6 +152,13 @@ impl World {
         row.try_get_by_index(0).unwrap()
     }
 
+    /// The bytes of a column named `blob`.
+    pub async fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
+        let statement = Statement::from_string(self.db.backend(), sql);
+        let rows = self.db.system().conn().query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get("", "blob").unwrap()).collect()
+    }
+
     /// Lets time pass.
     pub fn wait(&self, duration: Duration) {
         self.env.follow(self.env.now().plus(duration));
