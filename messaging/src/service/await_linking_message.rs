@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use plasma_kit::actor::Actor;
 use plasma_kit::ids::LinkingId;
+use plasma_kit::rate::RateLimit;
 use plasma_kit::{Failure, convert};
 use plasma_proto::messaging::v1 as pb;
 use tokio::time::Instant;
 
 use super::{linking_side, own_user};
 use crate::Messaging;
-use crate::domain::Refusal;
+use crate::domain::{Refusal, UserKey};
 use crate::store;
 
 /// How often the database is asked: the other side may be on any node.
@@ -19,10 +20,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(200);
 #[tracing::instrument(name = "messaging.await_linking_message", skip_all)]
 pub(super) async fn handle(
     messaging: &Messaging,
+    limit: &RateLimit<UserKey>,
     caller: Actor,
     request: pb::AwaitLinkingMessageRequest,
 ) -> Result<pb::AwaitLinkingMessageResponse, Failure> {
     let own = own_user::of(&caller)?;
+    limit.take((own.tenant, own.user))?;
     let side = linking_side::of(&caller);
     let (id, number) = (LinkingId::checked(&request.linking_id), request.number);
     let db = messaging.db.tenant(own.claim);

@@ -16,19 +16,25 @@ use crate::Messaging;
 /// Linkings that a user may open at once, and how soon one more.
 const LINKING_BURST: u32 = 10;
 const LINKING_REFILL: Duration = Duration::from_secs(10);
+/// Waits that a user may begin at once, and how soon one more. Each asks the database for up to 30
+/// seconds.
+const WAIT_BURST: u32 = 60;
+const WAIT_REFILL: Duration = Duration::from_secs(1);
 
 /// Carries the sealed messages with which a device joins an account.
 #[derive(Clone)]
 pub struct DeviceLinkingService {
     messaging: Messaging,
     linking_limit: Arc<RateLimit<(TenantId, UserId)>>,
+    wait_limit: Arc<RateLimit<(TenantId, UserId)>>,
 }
 
 impl DeviceLinkingService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let limit = RateLimit::new(messaging.env.clone(), LINKING_BURST, LINKING_REFILL);
-        Self { messaging, linking_limit: Arc::new(limit) }
+        let linking = RateLimit::new(messaging.env.clone(), LINKING_BURST, LINKING_REFILL);
+        let wait = RateLimit::new(messaging.env.clone(), WAIT_BURST, WAIT_REFILL);
+        Self { messaging, linking_limit: Arc::new(linking), wait_limit: Arc::new(wait) }
     }
 }
 
@@ -58,6 +64,8 @@ impl device_linking_service_server::DeviceLinkingService for DeviceLinkingServic
     ) -> Result<Response<pb::AwaitLinkingMessageResponse>, Status> {
         let caller = actor::of(&request)?;
         let request = request.into_inner();
-        Ok(Response::new(await_linking_message::handle(&self.messaging, caller, request).await?))
+        let answer =
+            await_linking_message::handle(&self.messaging, &self.wait_limit, caller, request);
+        Ok(Response::new(answer.await?))
     }
 }
