@@ -4,6 +4,7 @@
 //! Holds no business rule and depends on no service.
 
 pub mod actor;
+pub mod aged;
 pub mod bus;
 pub mod convert;
 pub mod db;

@@ -10,6 +10,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
+/// The spans of calls that carry messages, which are made at level DEBUG.
+const MESSAGE_SPANS: &str = "plasma_api::layers::auth[rpc]=debug";
+
 /// How to log and where to send traces.
 #[derive(Debug, Clone)]
 pub struct TelemetryConfig {
@@ -44,7 +47,11 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts logging to standard error, and tracing where a collector is named.
     pub fn start(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::try_new(&config.filter)?;
+        let mut filter = EnvFilter::try_new(&config.filter)?;
+        if config.otlp_endpoint.is_some() {
+            // A collector gets the spans of messages as well, which nobody else pays for.
+            filter = filter.add_directive(MESSAGE_SPANS.parse()?);
+        }
         let format = tracing_subscriber::fmt::layer()
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr);

@@ -109,7 +109,7 @@ impl Delivery {
             franking: Franking::new(secrets),
             hub: Hub::default(),
             waiters: Waiters::default(),
-            patience: Patience::new(),
+            patience: Patience::default(),
             quota: Quota::new(),
             draining: CancellationToken::new(),
             checkpoints: Checkpoints::new(),

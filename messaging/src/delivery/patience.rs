@@ -1,11 +1,10 @@
 //! How long a send waits for a device to acknowledge, so that a dozing phone does not tax every
 //! sender.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use moka::sync::Cache;
-use parking_lot::Mutex;
+use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
 use plasma_kit::Timestamp;
 
 use super::parcel::DeviceKey;
@@ -15,12 +14,13 @@ const WINDOW_MAX: Duration = Duration::from_secs(1);
 /// After a missed window the device is stored-to at once until it acknowledges again; this node
 /// may not see that, and so it tries again after a while.
 const MISSED_FOR: Duration = Duration::from_secs(5);
-const DEVICES_MAX: u64 = 200_000;
+/// Most devices remembered; beyond it all are forgotten and waited for anew.
+const DEVICES_MAX: usize = 200_000;
 
 /// What this node has seen of devices' acknowledgements.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct Patience {
-    devices: Cache<DeviceKey, Arc<Mutex<Seen>>>,
+    devices: DashMap<DeviceKey, Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -30,18 +30,11 @@ struct Seen {
 }
 
 impl Patience {
-    pub(crate) fn new() -> Self {
-        let idle = Duration::from_mins(10);
-        let devices = Cache::builder().max_capacity(DEVICES_MAX).time_to_idle(idle).build();
-        Self { devices }
-    }
-
     /// How long to wait for the device: about twice its usual time. `None`: store at once.
     pub(crate) fn window(&self, device: DeviceKey, now: Timestamp) -> Option<Duration> {
         let Some(seen) = self.devices.get(&device) else {
             return Some(WINDOW_MAX);
         };
-        let seen = seen.lock();
         if seen.missed_at.is_some_and(|missed_at| now < missed_at.plus(MISSED_FOR)) {
             return None;
         }
@@ -55,8 +48,7 @@ impl Patience {
     /// Notes an acknowledgement in time.
     pub(crate) fn acknowledged(&self, device: DeviceKey, after: Duration) {
         let sample = plasma_kit::env::micros(after);
-        let entry = self.devices.get_with(device, Arc::default);
-        let mut seen = entry.lock();
+        let mut seen = self.seen(device);
         // The smoothing of TCP's round-trip time (RFC 6298): an eighth of each new sample.
         seen.smoothed_micros =
             Some(seen.smoothed_micros.map_or(sample, |old| old + (sample - old) / 8));
@@ -65,14 +57,24 @@ impl Patience {
 
     /// Notes that the device acknowledges again, however late.
     pub(crate) fn awake(&self, device: DeviceKey) {
-        if let Some(seen) = self.devices.get(&device) {
-            seen.lock().missed_at = None;
+        if let Some(mut seen) = self.devices.get_mut(&device) {
+            seen.missed_at = None;
         }
     }
 
     /// Notes a missed window.
     pub(crate) fn missed(&self, device: DeviceKey, now: Timestamp) {
-        self.devices.get_with(device, Arc::default).lock().missed_at = Some(now);
+        self.seen(device).missed_at = Some(now);
+    }
+
+    fn seen(&self, device: DeviceKey) -> RefMut<'_, DeviceKey, Seen> {
+        if let Some(seen) = self.devices.get_mut(&device) {
+            return seen;
+        }
+        if self.devices.len() >= DEVICES_MAX {
+            self.devices.clear();
+        }
+        self.devices.entry(device).or_default()
     }
 }
 
@@ -88,7 +90,7 @@ mod tests {
 
     #[test]
     fn the_window_follows_the_device_within_its_bounds() {
-        let patience = Patience::new();
+        let patience = Patience::default();
         let device = (TenantId(Uuid::from_u128(1)), DeviceId(Uuid::from_u128(2)));
         let now = Timestamp(1_000_000_000);
         assert_eq!(patience.window(device, now), Some(WINDOW_MAX));
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_missed_window_stores_at_once_until_the_device_is_awake() {
-        let patience = Patience::new();
+        let patience = Patience::default();
         let device = (TenantId(Uuid::from_u128(1)), DeviceId(Uuid::from_u128(2)));
         let now = Timestamp(1_000_000_000);
         patience.missed(device, now);

@@ -7,13 +7,12 @@ use moka::sync::Cache;
 use plasma_kit::Failure;
 use plasma_kit::status::ErrorReason;
 use plasma_proto::messaging::v1::DeliveryState;
-use tokio::sync::oneshot;
 use tonic::Code;
 
 use super::checkpoint::Point;
 use super::connection::Origin;
 use super::parcel::{DeviceKey, Notice, Parcel};
-use super::waiters::Answer;
+use super::waiters::{Answer, Waiting};
 use super::{Delivery, device_channel};
 use crate::store::envelopes;
 
@@ -37,8 +36,8 @@ impl Quota {
     }
 }
 
-enum Attempt {
-    Waiting { receiver: oneshot::Receiver<Answer>, window: Duration, offered_at: Instant },
+enum Attempt<'a> {
+    Waiting { waiting: Waiting<'a>, window: Duration, offered_at: Instant },
     Store,
 }
 
@@ -58,8 +57,8 @@ impl Delivery {
         let at_once: Vec<Parcel> = now.iter().map(|place| parcels[*place].clone()).collect();
         let waits =
             attempts.into_iter().zip(&parcels).filter_map(|(attempt, parcel)| match attempt {
-                Attempt::Waiting { receiver, window, offered_at } => {
-                    Some(self.wait(parcel, receiver, window, offered_at))
+                Attempt::Waiting { waiting, window, offered_at } => {
+                    Some(self.wait(parcel, waiting, window, offered_at))
                 }
                 Attempt::Store => None,
             });
@@ -83,22 +82,18 @@ impl Delivery {
     }
 
     /// Offers an envelope to the device's stream, here or elsewhere.
-    async fn offer(&self, parcel: &Parcel) -> Attempt {
+    async fn offer(&self, parcel: &Parcel) -> Attempt<'_> {
         let node = &self.inner;
         let Some(window) = node.patience.window(parcel.to, node.env.now()) else {
             return Attempt::Store;
         };
         let offered_at = Instant::now();
-        let receiver = node.waiters.wait(parcel.envelope);
+        let waiting = node.waiters.wait(parcel.envelope);
         let offered = match node.hub.get(parcel.to) {
             Some(connection) => connection.offer(parcel, Origin::Here),
             None => self.offer_elsewhere(parcel).await,
         };
-        if offered {
-            return Attempt::Waiting { receiver, window, offered_at };
-        }
-        node.waiters.give_up(parcel.envelope);
-        Attempt::Store
+        if offered { Attempt::Waiting { waiting, window, offered_at } } else { Attempt::Store }
     }
 
     async fn offer_elsewhere(&self, parcel: &Parcel) -> bool {
@@ -112,26 +107,21 @@ impl Delivery {
     async fn wait(
         &self,
         parcel: &Parcel,
-        mut receiver: oneshot::Receiver<Answer>,
+        waiting: Waiting<'_>,
         window: Duration,
         offered_at: Instant,
     ) -> bool {
         let node = &self.inner;
-        let answer = match tokio::time::timeout(window, &mut receiver).await {
-            Ok(answer) => answer.ok(),
-            Err(_) if node.waiters.give_up(parcel.envelope) => {
-                node.patience.missed(parcel.to, node.env.now());
-                None
-            }
-            // The answer was handed over at the last moment.
-            Err(_) => receiver.await.ok(),
-        };
-        match answer {
+        match waiting.answer(window).await {
             Some(Answer::Acknowledged) => {
                 node.patience.acknowledged(parcel.to, offered_at.elapsed());
                 true
             }
-            Some(Answer::Refused) | None => false,
+            Some(Answer::Refused) => false,
+            None => {
+                node.patience.missed(parcel.to, node.env.now());
+                false
+            }
         }
     }
 

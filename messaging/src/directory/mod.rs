@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use moka::sync::Cache;
 use plasma_kit::actor::DeviceActor;
+use plasma_kit::aged::Aged;
 use plasma_kit::db::TenantClaim;
 use plasma_kit::events::{Event, for_each};
 use plasma_kit::ids::{ChatId, TenantId, UserId};
@@ -28,7 +28,7 @@ use crate::store;
 
 const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(5);
 const DEVICE_SET_AGE_MAX: Duration = Duration::from_secs(1);
-const ENTRIES_MAX: u64 = 200_000;
+const ENTRIES_MAX: usize = 200_000;
 
 /// The other end of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,8 @@ struct Inner {
     env: Env,
     access: Arc<dyn Access>,
     /// Both members' views of a chat.
-    chats: Cache<ChatId, Arc<[Arc<Membership>; 2]>>,
-    device_sets: Cache<UserKey, Arc<DeviceSet>>,
+    chats: Aged<ChatId, Arc<[Arc<Membership>; 2]>>,
+    device_sets: Aged<UserKey, Arc<DeviceSet>>,
     /// Raised by every event before it removes anything, so that what was read before the event
     /// is not kept after it.
     generation: AtomicU64,
@@ -66,10 +66,8 @@ impl std::fmt::Debug for Directory {
 impl Directory {
     /// Begins with empty caches.
     pub fn new(db: Db, env: Env, access: Arc<dyn Access>) -> Self {
-        let chats =
-            Cache::builder().max_capacity(ENTRIES_MAX).time_to_live(MEMBERSHIP_AGE_MAX).build();
-        let device_sets =
-            Cache::builder().max_capacity(ENTRIES_MAX).time_to_live(DEVICE_SET_AGE_MAX).build();
+        let chats = Aged::new(MEMBERSHIP_AGE_MAX, ENTRIES_MAX);
+        let device_sets = Aged::new(DEVICE_SET_AGE_MAX, ENTRIES_MAX);
         let generation = AtomicU64::new(0);
         Self { inner: Arc::new(Inner { db, env, access, chats, device_sets, generation }) }
     }
@@ -83,13 +81,13 @@ impl Directory {
     fn handle(&self, event: Event) {
         self.inner.generation.fetch_add(1, Ordering::SeqCst);
         match event {
-            Event::ChatChanged(chat) => self.inner.chats.invalidate(&chat),
+            Event::ChatChanged(chat) => self.inner.chats.remove(&chat),
             Event::AccountChanged(tenant, user) => {
-                self.inner.device_sets.invalidate(&(tenant, user));
+                self.inner.device_sets.remove(&(tenant, user));
             }
             Event::Missed => {
-                self.inner.chats.invalidate_all();
-                self.inner.device_sets.invalidate_all();
+                self.inner.chats.clear();
+                self.inner.device_sets.clear();
             }
             Event::Revoked { .. } | Event::TenantChanged(_) | Event::AccountNotice(..) => {}
         }
@@ -136,7 +134,7 @@ impl Directory {
         if inner.generation.load(Ordering::SeqCst) == generation {
             inner.chats.insert(chat, Arc::clone(&views));
             if inner.generation.load(Ordering::SeqCst) != generation {
-                inner.chats.invalidate(&chat);
+                inner.chats.remove(&chat);
             }
         }
         Ok(views)
@@ -169,7 +167,7 @@ impl Directory {
         if inner.generation.load(Ordering::SeqCst) == generation {
             inner.device_sets.insert(key, Arc::clone(&set));
             if inner.generation.load(Ordering::SeqCst) != generation {
-                inner.device_sets.invalidate(&key);
+                inner.device_sets.remove(&key);
             }
         }
         Ok(set)

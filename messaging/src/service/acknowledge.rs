@@ -7,7 +7,7 @@ use plasma_proto::messaging::v1 as pb;
 
 use crate::Messaging;
 
-#[tracing::instrument(name = "messaging.acknowledge", skip_all, fields(tenant = %device.tenant))]
+#[tracing::instrument(level = "debug", name = "messaging.acknowledge", skip_all)]
 pub(super) async fn handle(
     messaging: &Messaging,
     device: DeviceActor,

@@ -141,20 +141,23 @@ impl Answering {
 /// Makes a call as its own RPC does.
 async fn perform(service: MessageService, device: DeviceActor, call: Call) -> Option<Outcome> {
     let messaging = &service.messaging;
-    let outcome = match call {
-        Call::Send(request) => send::handle(messaging, device, request).await.map(Outcome::Send),
+    let (field, outcome) = match call {
+        Call::Send(request) => {
+            ("send", send::handle(messaging, device, request).await.map(Outcome::Send))
+        }
         Call::SendOwn(request) => {
-            send_own::handle(&service, device, request).await.map(Outcome::SendOwn)
+            ("send_own", send_own::handle(&service, device, request).await.map(Outcome::SendOwn))
         }
         Call::SendControl(request) => {
-            send_control::handle(&service, device, request).await.map(Outcome::SendControl)
+            let answer = send_control::handle(&service, device, request).await;
+            ("send_control", answer.map(Outcome::SendControl))
         }
         Call::Acknowledge(request) => match acknowledge::handle(messaging, device, request).await {
             Ok(pb::AcknowledgeResponse {}) => return None,
-            Err(failure) => Err(failure),
+            Err(failure) => ("acknowledge", Err(failure)),
         },
     };
-    Some(outcome.unwrap_or_else(|failure| Outcome::Error(error(&failure))))
+    Some(outcome.unwrap_or_else(|failure| Outcome::Error(error(&failure.within(field)))))
 }
 
 fn error(failure: &Failure) -> pb::CallError {

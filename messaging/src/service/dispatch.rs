@@ -1,8 +1,6 @@
 //! What `Send`, `SendOwn` and `SendControl` have in common: what a request addresses, whether that is
 //! whom the manifests name, and the way to delivery.
 
-use std::collections::BTreeSet;
-
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId};
 use plasma_kit::{Failure, Timestamp};
@@ -37,10 +35,8 @@ pub(super) fn compare(
     manifest_hash: &[u8],
     devices: &[DeviceId],
 ) -> Option<Mismatch> {
-    let expected: BTreeSet<DeviceId> =
-        set.devices.iter().copied().filter(|device| Some(*device) != sender).collect();
     recipients::compare(
-        Expected { manifest_hash: &set.manifest_hash, devices: &expected },
+        Expected { manifest_hash: &set.manifest_hash, devices: &set.devices, sender },
         Sealed { manifest_hash, devices },
     )
 }

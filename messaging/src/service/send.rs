@@ -15,7 +15,7 @@ use crate::domain::recipients::Mismatch;
 
 type Party = (TenantId, UserId);
 
-#[tracing::instrument(name = "messaging.send", skip_all, fields(tenant = %device.tenant))]
+#[tracing::instrument(level = "debug", name = "messaging.send", skip_all)]
 pub(super) async fn handle(
     messaging: &Messaging,
     device: DeviceActor,
