@@ -141,7 +141,7 @@ pub(crate) async fn send_on(
         let first = stream.message().await?;
         return first.ok_or_else(|| Status::unknown("the stream ended without a message"));
     }
-    let request = request.map(|message| tokio_stream::once(message));
+    let request = request.map(tokio_stream::once);
     result_of_one(grpc.streaming(request, place, BytesCodec).await?.into_inner()).await
 }
 

@@ -82,7 +82,7 @@ mod tests {
         assert!(waiters.open.is_empty());
         assert!(!waiters.answer(envelope, Answer::Acknowledged));
 
-        let cancelled = waiters.wait(envelope).answer(Duration::from_secs(60));
+        let cancelled = waiters.wait(envelope).answer(Duration::from_mins(1));
         assert!(tokio::time::timeout(Duration::from_millis(1), cancelled).await.is_err());
         assert!(waiters.open.is_empty());
 
