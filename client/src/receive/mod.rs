@@ -1,6 +1,7 @@
 //! Listening: a background task that keeps a stream open and saves what comes.
 
 mod acknowledge;
+mod again;
 mod open;
 mod pull;
 mod receipts;

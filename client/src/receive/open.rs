@@ -11,17 +11,18 @@ use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::messaging::v1::Envelope;
 use rusqlite::Transaction;
 
+use super::again::is_here;
 use crate::content::{self, Body, Context, Opened};
 use crate::device::Device;
 use crate::error::Error;
 use crate::event::Event;
-use crate::id::{self, ChatId, MessageId};
+use crate::id::{ChatId, MessageId};
 use crate::message::MessageRef;
 use crate::not_shown::{Repair, Undecryptable};
 use crate::reason::UndecryptableReason;
 use crate::repair::is_repairable;
 use crate::store::chats;
-use crate::store::{StoreError, accounts, messages, opened, prekeys, sessions, undecryptable};
+use crate::store::{StoreError, accounts, opened, prekeys, sessions, undecryptable};
 use crate::wire;
 
 /// What must be fetched before an envelope can be opened.
@@ -125,8 +126,8 @@ impl Device {
                 let reason = UndecryptableReason::Protocol(error);
                 Ok(Step::Fetch(Need::Account(self.user()), reason))
             }
-            // Saved before and offered again, because the acknowledgement was lost.
-            Err(DecryptError::Duplicate) if is_kept(tx, envelope, info.sender)? => {
+            // Saved before and offered again: the acknowledgement was lost, or the service repeats it.
+            Err(error) if is_repairable(error) && is_here(tx, envelope, info.sender, error)? => {
                 Ok(Step::Done(Vec::new()))
             }
             Err(error) => {
@@ -150,7 +151,7 @@ impl Device {
         decrypted: &Decrypted,
     ) -> Result<Step, Error> {
         let Some(outer) = content::read(&decrypted.content) else {
-            self.keep_session(tx, record, decrypted)?;
+            self.keep_session(tx, envelope, record, decrypted)?;
             return self.refuse(tx, envelope, UndecryptableReason::UnknownContent);
         };
         let (writer, opened) = match &outer.body {
@@ -167,7 +168,7 @@ impl Device {
             },
             None => None,
         };
-        self.keep_session(tx, record, decrypted)?;
+        self.keep_session(tx, envelope, record, decrypted)?;
         // A device that was removed speaks for its user no more: whoever holds it could vouch for
         // messages of others, or set and delete what the user's devices share.
         let removed = decrypted.sender_removed && self.is_own(decrypted.sender);
@@ -231,11 +232,13 @@ impl Device {
     fn keep_session(
         &self,
         tx: &Transaction<'_>,
+        envelope: &Envelope,
         record: &SessionRecord,
         decrypted: &Decrypted,
     ) -> Result<(), StoreError> {
         let now = self.inner.env.now_seconds();
         sessions::save(tx, record)?;
+        opened::insert_envelope(tx, &envelope_hash(&envelope.ciphertext), now)?;
         for (role, id) in &decrypted.consumed {
             prekeys::delete(tx, *role, *id)?;
             self.inner.errands.note_used_prekeys();
@@ -304,15 +307,4 @@ fn handshake_keys(tx: &Transaction<'_>, info: &EnvelopeInfo) -> Result<Handshake
         one_time,
         initiation_seen,
     })
-}
-
-fn is_kept(
-    tx: &Transaction<'_>,
-    envelope: &Envelope,
-    sender: DeviceAddress,
-) -> Result<bool, StoreError> {
-    match id::parse("msg", &envelope.message_id) {
-        Ok(id) => Ok(messages::is_kept(tx, sender, id)? || opened::contains(tx, sender, id)?),
-        Err(_) => Ok(false),
-    }
 }

@@ -2,6 +2,7 @@
 
 use plasma_e2ee::DecryptError;
 use plasma_identity::PrekeyRole;
+use plasma_proto::messaging::v1::Envelope;
 use proptest::prelude::*;
 use rusqlite::params;
 use tokio::runtime::Builder;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::event::Event;
 use crate::id::{ChatId, MessageId};
 use crate::reason::UndecryptableReason;
-use crate::store::{Store, chats, prekeys};
+use crate::store::{Store, chats, control, prekeys};
 use crate::testing::{CHAT, acquaint, device, envelope, envelope_of, shown};
 
 fn pair() -> (Device, Device) {
@@ -105,6 +106,32 @@ async fn a_relabelled_envelope_is_told_and_suppresses_nothing() {
         assert!(matches!(&events[..], [Event::Relabelled { .. }, Event::Message(_)]), "{events:?}");
     }
     assert_eq!(shown(&bob).len(), 2);
+}
+
+#[tokio::test]
+async fn an_envelope_repeated_under_another_name_is_neither_told_nor_asked_for() {
+    let (ann, bob) = pair();
+    let good = envelope(&ann, &bob, CHAT, "hello").await;
+    let id = MessageId(Uuid::from_u128(5));
+    let unknown = envelope_of(&ann, &bob, CHAT, id, chats::LAMPORT_MAX + 1, "of a later app").await;
+    for first in [&good, &unknown] {
+        assert_eq!(bob.open_envelope(first).await.unwrap().len(), 1);
+    }
+    let other_name = MessageId(Uuid::from_u128(6)).to_string();
+    let renamed = Envelope { message_id: other_name, ..good.clone() };
+    let repeat_all = async || {
+        for repeated in [&good, &unknown, &renamed] {
+            let events = bob.open_envelope(repeated).await.unwrap();
+            assert!(events.is_empty(), "{events:?}");
+        }
+    };
+    repeat_all().await;
+    // Nor where what opened it is gone: the message is here.
+    let forget = |tx: &rusqlite::Transaction<'_>| Ok(tx.execute("DELETE FROM session", [])?);
+    assert_eq!(bob.inner.store.write::<_, crate::StoreError>(forget).unwrap(), 1);
+    repeat_all().await;
+    assert_eq!(bob.undecryptable_reasons().unwrap(), ["UNKNOWN_CONTENT"]);
+    assert!(bob.inner.store.read(control::earliest).unwrap().is_none(), "nothing is asked for");
 }
 
 #[tokio::test]

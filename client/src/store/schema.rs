@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 5] = [V1, ACCOUNTS, CONTENTS, REPAIR, FORMER_ACCOUNTS];
+const VERSIONS: [&str; 6] = [V1, ACCOUNTS, CONTENTS, REPAIR, FORMER_ACCOUNTS, OPENED_ENVELOPES];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -286,6 +286,15 @@ CREATE TABLE former_account (
     state BLOB NOT NULL,
     PRIMARY KEY (user, fingerprint)
 ) STRICT;
+";
+
+/// Envelopes under whatever name they are offered again.
+const OPENED_ENVELOPES: &str = "
+CREATE TABLE opened_envelope (
+    hash BLOB PRIMARY KEY,
+    open_seconds INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX opened_envelope_by_age ON opened_envelope (open_seconds);
 ";
 
 /// Brings the database to the newest version, each step in a transaction of its own.

@@ -142,17 +142,21 @@ async fn a_backup_that_was_put_back_and_says_so_needs_no_repair_to_send() {
 async fn without_one_time_keys_a_replayed_beginning_is_refused_and_shown_once() {
     let mut town = Town::of(&[(ANN, 1), (BOB, 1)], 0);
     town.send(0, "one").await;
+    town.send(0, "two").await;
     let beginning = town.queues[1][0].clone();
+    let second = town.queues[1].pop().unwrap();
     town.settle_down().await;
     assert_eq!(town.shown(1), ["one"], "the last-resort key serves");
     town.wipe_session(1, 0);
-    town.queues[1].push(beginning);
+    // What was opened is here. What was not must not begin the session a second time.
+    town.queues[1].extend([beginning, second]);
+    assert!(town.receive_one(1).await.unwrap().is_empty());
     let events = town.receive_one(1).await.unwrap();
     let [Event::Undecryptable(undecryptable)] = &events[..] else { panic!("{events:?}") };
     let replayed = UndecryptableReason::Protocol(DecryptError::ReplayedInitiation);
     assert_eq!(undecryptable.reason, replayed);
     town.settle_down().await;
-    assert_eq!(town.shown(1), ["one"]);
+    assert_eq!(town.shown(1), ["one", "two"], "it was asked for again");
 }
 
 #[tokio::test]
