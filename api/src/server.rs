@@ -38,6 +38,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::config::Config;
 use crate::landing;
+use crate::layers::admission::Admission;
 use crate::layers::auth::{AuthLayer, Authenticator};
 use crate::layers::conformance::ConformanceLayer;
 use crate::node::Node;
@@ -73,6 +74,7 @@ pub async fn serve(config: &Config, node: Node) -> Result<()> {
         &node.operator_key,
         node.tenants.clone(),
         node.messaging.sessions().clone(),
+        Admission::new(&node.limits, config.call_rates),
     );
     let finish = CancellationToken::new();
     let server = Server::builder()

@@ -33,6 +33,8 @@ use shared::Shared;
 
 /// Most keys remembered; the least used are forgotten first, which only makes the limit kinder.
 const KEYS_MAX: u64 = 100_000;
+/// How many seconds' worth of a rate may come at once.
+const BURST_SECONDS: u32 = 4;
 /// The share of a burst up to which a key's use is not reported to the other nodes.
 pub const SPARED: f64 = 0.125;
 
@@ -59,6 +61,16 @@ impl Limits {
         let shared = Arc::new(Shared::connect(redis_url)?);
         tokio::spawn(shared::report(Arc::clone(&shared), env.clone(), stop));
         Ok(Self { env, shared: Some(shared) })
+    }
+
+    /// Allows `rate` calls a second on average, for each key, and four seconds' worth at once after
+    /// a pause. `None` where the rate is 0: no limit.
+    pub fn per_second<K>(&self, name: &'static str, rate: u32) -> Option<RateLimit<K>>
+    where
+        K: Hash + Eq + Send + Sync + 'static,
+    {
+        let refill = Duration::from_secs(1).checked_div(rate)?;
+        Some(self.limit(name, rate.saturating_mul(BURST_SECONDS), refill))
     }
 
     /// Allows `burst` calls at once and one more every `refill`, for each key. Nodes share the
