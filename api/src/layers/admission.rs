@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -22,8 +21,6 @@ const OF_DEVICE_MAX: usize = 64;
 const OF_TENANT_MAX: usize = 1_024;
 /// Calls under way of those who need no credential, all together.
 const OF_ANYONE_MAX: usize = 1_024;
-/// When to try again where too much is under way.
-const BREATHER: Duration = Duration::from_millis(250);
 
 /// What messaging counts itself.
 const MESSAGES: [&str; 3] = [
@@ -123,7 +120,7 @@ impl Admission {
 
 impl UnderWay {
     fn begin(self: &Arc<Self>, caller: Caller) -> Result<Admitted, Failure> {
-        let too_many = || Err(Failure::rate_limited(BREATHER));
+        let too_many = || Err(Failure::overloaded());
         let mut own = self.of.entry(caller).or_insert(0);
         if *own >= caller.under_way_max() {
             return too_many();
