@@ -23,7 +23,7 @@ use crate::ids::TenantId;
 use crate::status::Failure;
 
 /// How long a writing transaction waits for those before it, on SQLite.
-const WRITER_WAIT_MAX: Duration = Duration::from_secs(5);
+const WRITER_WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// How to reach the database.
 #[derive(Clone)]
