@@ -84,6 +84,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Takes away the rates of devices and tenants, for whoever calls faster than people do.
+    #[must_use]
+    pub fn unlimited_rates(mut self) -> Self {
+        self.node = self.node.unlimited_rates();
+        self
+    }
+
     /// One more environment variable of every node.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
