@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::{Stream, StreamExt};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,14 +15,17 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 /// File descriptors for everything that is no connection of a caller: the database, Redis, files.
 const DESCRIPTORS_OF_OURS: u64 = 128;
 
-/// Raises this process's limit of file descriptors as far as the system lets it; how many
-/// connections there is room for, `wanted` at most.
+/// Raises this process's limit of file descriptors as far as is needed and the system lets it; how
+/// many connections there is room for, `wanted` at most.
 pub fn make_room(wanted: usize, database_connections: u32) -> usize {
-    let limits = getrlimit(Resource::Nofile);
-    let mut raised = limits;
-    raised.current = limits.maximum;
-    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limits };
     let ours = DESCRIPTORS_OF_OURS + 2 * u64::from(database_connections);
+    let all = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(ours);
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.current.map(|current| current.max(limits.maximum.unwrap_or(all).min(all))),
+        maximum: limits.maximum,
+    };
+    let in_force = if setrlimit(Resource::Nofile, raised).is_ok() { raised } else { limits };
     let Some(descriptors) = in_force.current else { return wanted };
     let room = usize::try_from(descriptors.saturating_sub(ours)).unwrap_or(usize::MAX).max(1);
     if room < wanted {
