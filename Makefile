@@ -6,7 +6,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUF := tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test histories bench lint gen check-gen vectors up setup clean
+.PHONY: help build demo test histories bench lint gen check-gen vectors up cluster setup clean
 
 help: ## List the targets
 	@printf 'make <target>\n\n'
@@ -54,6 +54,10 @@ vectors: ## Remake the test vectors of the end-to-end protocol
 
 up: build ## Run a server to develop against, with its address and operator key
 	@scripts/up
+
+cluster: build ## Run three nodes with PostgreSQL and Redis on this machine (NODES=3, PORT=7001)
+	@scripts/setup servers
+	@exec $(TARGET)/debug/plasma-cluster $(TARGET)/cluster
 
 setup: ## Install what tests and checks need
 	@scripts/setup

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod config;
+pub mod connections;
 pub mod keys;
 pub mod landing;
 pub mod layers;

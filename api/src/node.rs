@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use plasma_billing::Billing;
 use plasma_kit::bus::{Bus, LocalBus, RedisBus};
 use plasma_kit::events::Events;
+use plasma_kit::rate::Limits;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, SystemDb, idempotency, revocation};
 use plasma_messaging::{Messaging, Parts};
@@ -28,6 +29,8 @@ pub struct Node {
     pub billing: Billing,
     /// The messaging context.
     pub messaging: Messaging,
+    /// Makes limits of how often something is done.
+    pub limits: Limits,
     /// The operator's key in force.
     pub operator_key: String,
     /// Ends the background work.
@@ -59,23 +62,23 @@ impl Node {
             config.account_reset_delay_min,
         );
         tenants.watch(stop.clone());
+        let limits = limits(config, env.clone(), stop.clone())?;
+        let shared = (events, bus, limits.clone());
         let (billing, messaging) =
-            contexts(config, &tenants, db.clone(), env.clone(), secrets, events, bus, &stop).await;
+            contexts(config, &tenants, db.clone(), env.clone(), secrets, shared, &stop).await;
         let housekeeping = housekeep(db.system(), env, tenants.clone(), stop.clone());
         tokio::spawn(housekeeping);
-        Ok(Self { tenants, billing, messaging, operator_key, stop })
+        Ok(Self { tenants, billing, messaging, limits, operator_key, stop })
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of a node, named one by one")]
 async fn contexts(
     config: &Config,
     tenants: &Tenants,
     db: Db,
     env: Env,
     secrets: Secrets,
-    events: Events,
-    bus: Arc<dyn Bus>,
+    (events, bus, limits): (Events, Arc<dyn Bus>, Limits),
     stop: &CancellationToken,
 ) -> (Billing, Messaging) {
     // Billing asks messaging who is in a chat, and messaging asks billing what it costs.
@@ -94,6 +97,8 @@ async fn contexts(
         secrets,
         events,
         bus,
+        limits,
+        message_rates: config.message_rates,
         public_url: config.public_url.clone(),
         tenants: Arc::new(TenantsOfMessaging(tenants.clone())),
         access: Arc::new(AccessOfMessaging(billing.clone())),
@@ -140,6 +145,13 @@ async fn bus(config: &Config) -> Result<Arc<dyn Bus>> {
     Ok(match &config.redis_url {
         Some(url) => Arc::new(RedisBus::connect(url).await.context("redis_url is wrong")?),
         None => Arc::new(LocalBus::default()),
+    })
+}
+
+fn limits(config: &Config, env: Env, stop: CancellationToken) -> Result<Limits> {
+    Ok(match &config.redis_url {
+        Some(url) => Limits::of_all_nodes(env, url, stop).context("redis_url is wrong")?,
+        None => Limits::of_this_process(env),
     })
 }
 

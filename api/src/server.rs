@@ -37,7 +37,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::config::Config;
+use crate::connections;
 use crate::landing;
+use crate::layers::admission::Admission;
 use crate::layers::auth::{AuthLayer, Authenticator};
 use crate::layers::conformance::ConformanceLayer;
 use crate::node::Node;
@@ -73,13 +75,18 @@ pub async fn serve(config: &Config, node: Node) -> Result<()> {
         &node.operator_key,
         node.tenants.clone(),
         node.messaging.sessions().clone(),
+        Admission::new(&node.limits, config.call_rates),
     );
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(KEEPALIVE_INTERVAL))
+        .with_keepalive_interval(Some(KEEPALIVE_TIMEOUT));
+    let database_connections = config.database.connections_max;
+    let connections_max = connections::make_room(config.connections_max, database_connections);
     let finish = CancellationToken::new();
     let server = Server::builder()
         .accept_http1(true)
         .timeout(CALL_MAX)
-        .tcp_nodelay(true)
-        .tcp_keepalive(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .http2_max_header_list_size(HEADER_BYTES_MAX)
@@ -89,7 +96,7 @@ pub async fn serve(config: &Config, node: Node) -> Result<()> {
         .layer(AuthLayer(Arc::new(authenticator)))
         .add_routes(routes)
         .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
+            connections::bounded(incoming, connections_max),
             finish.clone().cancelled_owned(),
         );
     announce(config, address);

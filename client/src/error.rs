@@ -230,6 +230,11 @@ impl Error {
         }
     }
 
+    /// Tells whether the service asks to slow down: the same call succeeds later.
+    pub fn is_rate_limited(&self) -> bool {
+        self.reason() == Some(ErrorReason::RateLimited)
+    }
+
     /// Returns which of a reason's causes the service names.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.metadata("cause")

@@ -22,6 +22,9 @@ use crate::env::Timestamp;
 use crate::ids::TenantId;
 use crate::status::Failure;
 
+/// How long a writing transaction waits for those before it, on SQLite.
+const WRITER_WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// How to reach the database.
 #[derive(Clone)]
 pub struct DbConfig {
@@ -48,6 +51,9 @@ pub enum StoreError {
     /// The database is out of reach, or refused for a reason that may pass.
     #[error("the database is out of reach: {0}")]
     Unavailable(String),
+    /// More is to be written than the database takes: nothing was written.
+    #[error("too much waits for the database")]
+    Overloaded,
     /// A unique key is taken, or another transaction was first.
     #[error("a unique key is taken: {0}")]
     Conflict(String),
@@ -114,6 +120,7 @@ impl From<StoreError> for Failure {
                 tracing::warn!(%error, "the database failed");
                 Self::unavailable()
             }
+            StoreError::Overloaded => Self::overloaded(),
             StoreError::Conflict(_) => Self::conflict(),
             StoreError::Rows { .. } | StoreError::Inconsistent(_) => {
                 tracing::error!(%error, "the store is inconsistent");
@@ -237,9 +244,9 @@ impl Db {
     async fn begin(&self, pool: &DatabaseConnection) -> Result<Transaction, StoreError> {
         let permit = match &self.inner.writer {
             Some(writer) => Some(
-                Arc::clone(writer)
-                    .acquire_owned()
+                tokio::time::timeout(WRITER_WAIT_MAX, Arc::clone(writer).acquire_owned())
                     .await
+                    .map_err(|_| StoreError::Overloaded)?
                     .map_err(|_| StoreError::Unavailable("the writer is closed".to_owned()))?,
             ),
             None => None,

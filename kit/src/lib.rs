@@ -15,6 +15,7 @@ pub mod ids;
 pub mod migration;
 pub mod paging;
 pub mod rate;
+mod redis;
 pub mod revocation;
 pub mod secrets;
 pub mod status;

@@ -124,6 +124,11 @@ impl Failure {
             .retry_after(retry_after)
     }
 
+    /// More than this node can take now: nothing was done.
+    pub fn overloaded() -> Self {
+        Self::rate_limited(Duration::from_millis(250))
+    }
+
     /// A limit of the object is reached.
     pub fn limit_reached(limit: &str, text: impl Into<String>) -> Self {
         Self::new(Code::ResourceExhausted, ErrorReason::LimitReached, text).with("limit", limit)

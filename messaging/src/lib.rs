@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod directory;
 pub mod domain;
 mod housekeeping;
+mod limits;
 pub mod migration;
 pub mod ports;
 pub mod service;
@@ -28,12 +29,15 @@ use std::time::Duration;
 
 use plasma_kit::bus::Bus;
 use plasma_kit::events::Events;
-use plasma_kit::rate::RateLimit;
+use plasma_kit::rate::{Limits, RateLimit};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::UserKey;
+use crate::limits::MessageLimits;
+
+pub use crate::limits::MessageRates;
 
 /// What every part of this context works with.
 #[derive(Clone)]
@@ -58,6 +62,10 @@ pub struct Messaging {
     pub(crate) directory: directory::Directory,
     /// The way of an envelope.
     pub(crate) delivery: delivery::Delivery,
+    /// Makes limits of how often something is done.
+    pub(crate) limits: Limits,
+    /// How many messages devices send.
+    pub(crate) message_limits: Arc<MessageLimits>,
     /// How often a user's list of devices changes; those changes that the root signs apart.
     pub(crate) list_changes: Arc<RateLimit<(UserKey, Issuer)>>,
 }
@@ -88,6 +96,10 @@ pub struct Parts {
     pub events: Events,
     /// Transport between nodes.
     pub bus: Arc<dyn Bus>,
+    /// Makes limits of how often something is done.
+    pub limits: Limits,
+    /// How many messages may be sent.
+    pub message_rates: MessageRates,
     /// Where contact links of tenants without a base of their own point, without trailing slash.
     pub public_url: String,
     /// Who vouches for users, and what their platforms allow.
@@ -99,7 +111,18 @@ pub struct Parts {
 impl Messaging {
     /// Starts this context on a node; its background work ends with `stop`.
     pub async fn start(parts: Parts, stop: CancellationToken) -> Self {
-        let Parts { db, env, secrets, events, bus, public_url, tenants, access } = parts;
+        let Parts {
+            db,
+            env,
+            secrets,
+            events,
+            bus,
+            limits,
+            message_rates,
+            public_url,
+            tenants,
+            access,
+        } = parts;
         let sessions =
             sessions::Sessions::new(db.clone(), env.clone(), secrets.clone(), Arc::clone(&tenants));
         sessions.watch(events.listen(), stop.clone());
@@ -108,7 +131,8 @@ impl Messaging {
         tokio::spawn(housekeeping::run(db.system(), env.clone(), stop.clone()));
         let delivery =
             delivery::Delivery::start(&db, env.clone(), &secrets, bus, &events, stop).await;
-        let limit = RateLimit::new(env.clone(), LIST_CHANGE_BURST, LIST_CHANGE_REFILL);
+        let list_changes = limits.limit("list_change", LIST_CHANGE_BURST, LIST_CHANGE_REFILL);
+        let message_limits = MessageLimits::new(&limits, message_rates);
         Self {
             db,
             env,
@@ -120,7 +144,9 @@ impl Messaging {
             sessions,
             directory,
             delivery,
-            list_changes: Arc::new(limit),
+            limits,
+            message_limits: Arc::new(message_limits),
+            list_changes: Arc::new(list_changes),
         }
     }
 

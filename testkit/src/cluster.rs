@@ -1,10 +1,14 @@
 //! The two ways to run the service, as a test or the demo starts them.
 
-use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 use crate::database::TestDatabase;
 use crate::node::{Node, NodeBuilder};
+use crate::process;
 use crate::servers::Servers;
 use crate::stores::Stores;
 
@@ -13,7 +17,7 @@ use crate::stores::Stores;
 pub enum ClusterKind {
     /// One node on SQLite and the in-process bus.
     Embedded,
-    /// Two nodes on PostgreSQL and Redis.
+    /// Nodes on PostgreSQL and Redis: two, or as many as [`ClusterBuilder::nodes`] says.
     Scaled,
 }
 
@@ -33,16 +37,57 @@ impl ClusterKind {
 #[derive(Debug)]
 pub struct ClusterBuilder {
     kind: ClusterKind,
+    node_count: usize,
     private_servers: bool,
+    first_port: Option<u16>,
+    folder: Option<PathBuf>,
+    progress: fn(&str),
     node: NodeBuilder,
 }
 
 impl ClusterBuilder {
+    /// How many nodes. The embedded kind is always one.
+    #[must_use]
+    pub fn nodes(mut self, count: usize) -> Self {
+        if self.kind == ClusterKind::Scaled {
+            self.node_count = count;
+        }
+        self
+    }
+
+    /// The port of the first node; each further node has the next. Free ones where unset.
+    #[must_use]
+    pub fn first_port(mut self, port: u16) -> Self {
+        self.first_port = Some(port);
+        self
+    }
+
+    /// Where the nodes keep files and logs, which stay there; a temporary folder where unset.
+    #[must_use]
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Is told of each step of the start once it is done, in words for a person.
+    #[must_use]
+    pub fn progress(mut self, tell: fn(&str)) -> Self {
+        self.progress = tell;
+        self
+    }
+
     /// Starts PostgreSQL and Redis servers for this cluster alone, so that they can be counted on
     /// and taken away. Without effect on the embedded kind.
     #[must_use]
     pub fn private_servers(mut self) -> Self {
         self.private_servers = true;
+        self
+    }
+
+    /// Takes away the rates of devices and tenants, for whoever calls faster than people do.
+    #[must_use]
+    pub fn unlimited_rates(mut self) -> Self {
+        self.node = self.node.unlimited_rates();
         self
     }
 
@@ -55,22 +100,31 @@ impl ClusterBuilder {
 
     /// Starts the servers, a fresh database and the nodes.
     pub async fn start(self) -> Result<Cluster> {
-        let (private, kind) = (self.private_servers, self.kind);
+        ensure!(self.node_count >= 1, "a cluster has at least one node");
+        let (private, kind, folder) = (self.private_servers, self.kind, self.folder);
         // Starting servers takes a second or two of waiting for processes.
-        let backing = tokio::task::spawn_blocking(move || Backing::start(kind, private)).await??;
+        let start = move || Backing::start(kind, private, folder);
+        let backing = tokio::task::spawn_blocking(start).await??;
         let mut config = self.node;
         if let Some(scaled) = &backing.scaled {
             config =
                 config.database_url(scaled.database.url()).redis_url(scaled.servers.redis.url());
+            (self.progress)("PostgreSQL and Redis are up");
         }
         let mut nodes: Vec<Node> = Vec::new();
-        for index in 0..kind.node_count() {
-            let folder = backing.folder.path().join(format!("node-{}", index + 1));
+        for number in 1..=self.node_count {
+            let folder = backing.folder.path().join(format!("node-{number}"));
             let mut config = config.clone().data_dir(folder);
             if let Some(first) = nodes.first() {
                 config = config.public_url(first.endpoint());
             }
-            nodes.push(config.start().await.with_context(|| format!("node {}", index + 1))?);
+            if let Some(port) = self.first_port {
+                let further = u16::try_from(number - 1)?;
+                config = config.port(port.checked_add(further).context("there is no such port")?);
+            }
+            let node = config.start().await.with_context(|| format!("node {number}"))?;
+            (self.progress)(&format!("node {number} serves on {}", node.endpoint()));
+            nodes.push(node);
         }
         Ok(Cluster { nodes, kind, config, backing })
     }
@@ -93,7 +147,15 @@ impl Cluster {
 
     /// Begins a cluster.
     pub fn builder(kind: ClusterKind) -> ClusterBuilder {
-        ClusterBuilder { kind, private_servers: false, node: Node::builder() }
+        ClusterBuilder {
+            kind,
+            node_count: kind.node_count(),
+            private_servers: false,
+            first_port: None,
+            folder: None,
+            progress: |_| {},
+            node: Node::builder(),
+        }
     }
 
     /// Which way it runs.
@@ -115,6 +177,22 @@ impl Cluster {
     /// of two.
     pub fn node(&self, number: usize) -> &Node {
         &self.nodes[number % self.nodes.len()]
+    }
+
+    /// Asks every node to end (SIGTERM), all at once, and waits: streams are told to resume, calls
+    /// under way are finished. Fails where the deadline passes.
+    pub async fn terminate(&mut self, at_most: Duration) -> Result<()> {
+        let mut running = Vec::new();
+        for node in &mut self.nodes {
+            if node.is_running()? {
+                running.push(node.terminate(at_most));
+            }
+        }
+        for status in futures::future::join_all(running).await {
+            let status = status?;
+            ensure!(status.success(), "a node ended with {}", process::describe(status));
+        }
+        Ok(())
     }
 
     /// The operator key of every node.
@@ -162,7 +240,22 @@ impl Cluster {
 #[derive(Debug)]
 struct Backing {
     scaled: Option<Scaled>,
-    folder: TempDir,
+    folder: Folder,
+}
+
+#[derive(Debug)]
+enum Folder {
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(folder) => folder,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -172,8 +265,13 @@ struct Scaled {
 }
 
 impl Backing {
-    fn start(kind: ClusterKind, private: bool) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("plasma-cluster-").tempdir()?;
+    fn start(kind: ClusterKind, private: bool, folder: Option<PathBuf>) -> Result<Self> {
+        let folder = match folder {
+            Some(folder) => Folder::Kept(folder),
+            None => {
+                Folder::Temporary(tempfile::Builder::new().prefix("plasma-cluster-").tempdir()?)
+            }
+        };
         let scaled = match kind {
             ClusterKind::Embedded => None,
             ClusterKind::Scaled => {

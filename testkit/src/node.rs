@@ -17,6 +17,13 @@ use crate::secret;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(50);
+/// How often devices and tenants may do what.
+const RATES: [&str; 4] = [
+    "PLASMA_DEVICE_MESSAGES_PER_SECOND",
+    "PLASMA_TENANT_MESSAGES_PER_SECOND",
+    "PLASMA_DEVICE_CALLS_PER_SECOND",
+    "PLASMA_TENANT_CALLS_PER_SECOND",
+];
 /// Attempts to find a port that nobody else takes meanwhile.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -27,6 +34,7 @@ pub struct NodeBuilder {
     database_url: Option<String>,
     redis_url: Option<String>,
     public_url: Option<String>,
+    port: Option<u16>,
     operator_key: String,
     master_key: String,
     variables: Vec<(String, String)>,
@@ -39,6 +47,7 @@ impl NodeBuilder {
             database_url: None,
             redis_url: None,
             public_url: None,
+            port: None,
             operator_key: secret::operator_key(),
             master_key: secret::master_key(),
             variables: Vec::new(),
@@ -73,6 +82,13 @@ impl NodeBuilder {
         self
     }
 
+    /// The port; a free one where unset.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
     /// One more environment variable. Goes before the harness's own of the same name.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
@@ -80,24 +96,33 @@ impl NodeBuilder {
         self
     }
 
+    /// Takes away the rates of devices and tenants, for whoever calls faster than people do.
+    #[must_use]
+    pub fn unlimited_rates(self) -> Self {
+        RATES.iter().fold(self, |builder, name| builder.env(*name, "0"))
+    }
+
     /// The operator key that nodes of this builder accept.
     pub fn operator_key(&self) -> &str {
         &self.operator_key
     }
 
-    /// Starts the node on a free port and waits until its health says SERVING.
+    /// Starts the node on its port, or on a free one, and waits until its health says SERVING.
     pub async fn start(&self) -> Result<Node> {
         let (folder, own_folder) = self.folder()?;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let port = process::free_port()?;
+            let port = self.port.map_or_else(process::free_port, Ok)?;
             match self.serve(&folder, port).await {
                 Ok(process) => {
                     let config = self.clone();
                     return Ok(Node { process, port, config, folder, _own_folder: own_folder });
                 }
-                Err(error) if attempt < PORT_ATTEMPTS && process::port_was_taken(&error) => {}
+                Err(error)
+                    if self.port.is_none()
+                        && attempt < PORT_ATTEMPTS
+                        && process::port_was_taken(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -207,6 +232,11 @@ impl Node {
     /// What the node logged.
     pub fn log_path(&self) -> &Path {
         self.process.log_path()
+    }
+
+    /// Whether the process runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        Ok(self.process.ended()?.is_none())
     }
 
     /// Kills the node with SIGKILL: nothing is finished and nobody is told.

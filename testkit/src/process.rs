@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpListener;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,16 @@ pub(crate) const LOOK: Duration = Duration::from_millis(10);
 
 /// Bytes of a log that an error message shows.
 const TAIL_BYTES: u64 = 4_000;
+
+/// Whether what is started is out of reach of a terminal's Ctrl-C.
+static APART: AtomicBool = AtomicBool::new(false);
+
+/// Gives every process that is started from now on a process group of its own. A terminal sends
+/// the SIGINT of Ctrl-C to the whole group in its foreground; what this program stands on then
+/// outlives it until this program ends it, in the right order.
+pub fn keep_apart_from_terminal() {
+    APART.store(true, Ordering::Relaxed);
+}
 
 /// A child process whose output goes to a file. Killed when dropped.
 #[derive(Debug)]
@@ -36,6 +47,9 @@ impl Process {
             .append(true)
             .open(log)
             .with_context(|| format!("open {}", log.display()))?;
+        if APART.load(Ordering::Relaxed) {
+            command.process_group(0);
+        }
         let child = command
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)

@@ -16,6 +16,8 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
+use super::admission::Admission;
+
 /// The paths of the contract begin so; health, reflection and the landing page do not.
 const CONTRACT: &str = "/plasma.";
 
@@ -29,12 +31,19 @@ pub struct Authenticator {
     operator_key_hash: [u8; 32],
     tenants: Tenants,
     sessions: Sessions,
+    admission: Arc<Admission>,
 }
 
 impl Authenticator {
     /// An authenticator for the operator's key and what the contexts know.
-    pub fn new(operator_key: &str, tenants: Tenants, sessions: Sessions) -> Self {
-        Self { operator_key_hash: Sha256::digest(operator_key).into(), tenants, sessions }
+    pub fn new(
+        operator_key: &str,
+        tenants: Tenants,
+        sessions: Sessions,
+        admission: Admission,
+    ) -> Self {
+        let operator_key_hash = Sha256::digest(operator_key).into();
+        Self { operator_key_hash, tenants, sessions, admission: Arc::new(admission) }
     }
 
     async fn actor(&self, headers: &HeaderMap, allowed: &[Principal]) -> Result<Actor, Failure> {
@@ -137,8 +146,11 @@ where
         let authenticator = Arc::clone(&self.authenticator);
         let span = span(method.path);
         let work = async move {
-            match authenticator.actor(request.headers(), method.principals).await {
-                Ok(actor) => {
+            let actor = authenticator.actor(request.headers(), method.principals).await;
+            let admitted = actor
+                .and_then(|actor| Ok((authenticator.admission.admit(&actor, method.path)?, actor)));
+            match admitted {
+                Ok((_until_answered, actor)) => {
                     if let Some(tenant) = actor.tenant() {
                         tracing::Span::current().record("tenant", tracing::field::display(tenant));
                     }

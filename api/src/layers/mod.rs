@@ -1,4 +1,5 @@
 //! The layers between the wire and the services.
 
+pub mod admission;
 pub mod auth;
 pub mod conformance;

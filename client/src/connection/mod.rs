@@ -127,8 +127,9 @@ impl Connection {
         attempt(&self.channel, Some(&token), message, &operation).await
     }
 
-    /// Calls with a given token or none. A call that found the service out of reach is repeated,
-    /// the same, for as long as the patience lasts.
+    /// Calls with a given token or none. A call that found the service out of reach, or was one too
+    /// many, is repeated, the same, for as long as the patience lasts and no sooner than the service
+    /// asks for.
     pub(crate) async fn call_with<M, R, O, F>(
         &self,
         token: Option<&str>,
@@ -143,7 +144,7 @@ impl Connection {
         let mut backoff = Backoff::new(self.env.clone(), self.patience);
         loop {
             let error = match attempt(&self.channel, token, message.clone(), &operation).await {
-                Err(error) if error.is_transient() => error,
+                Err(error) if error.is_transient() || asks_to_wait(&error) => error,
                 result => return result,
             };
             let Some(delay) = backoff.next(error.retry_after()) else { return Err(error) };
@@ -199,6 +200,11 @@ where
         Ok(Err(status)) => Err(Error::from(status)),
         Err(_) => Err(Error::Unreachable("no answer in time".to_owned())),
     }
+}
+
+/// Whether the service refused for its rates and said when the same call may come again.
+fn asks_to_wait(error: &Error) -> bool {
+    error.is_rate_limited() && error.retry_after().is_some()
 }
 
 fn authorized<M>(message: M, token: Option<&str>) -> Result<Request<M>, Error> {

@@ -29,7 +29,7 @@ impl Device {
         for outgoing in self.inner.store.read(outbox::list)? {
             match self.transmit(&outgoing).await {
                 Ok(report) => reports.push(report),
-                Err(error) if error.is_transient() => return Err(error),
+                Err(error) if error.is_transient() || error.is_rate_limited() => return Err(error),
                 Err(error) => tracing::info!(%error, "a kept content was refused"),
             }
         }
@@ -47,7 +47,10 @@ impl Device {
         };
         let state = match &result {
             Ok(_) => MessageState::Sent,
-            Err(error) if stays_pending(error, outgoing) => return result,
+            Err(error) if stays_pending(error, outgoing) => {
+                self.flush_later(error);
+                return result;
+            }
             Err(_) => MessageState::Failed,
         };
         let remains = match &result {
@@ -215,7 +218,7 @@ fn stays_pending(error: &Error, outgoing: &Outgoing) -> bool {
     match error {
         Error::IdentityChanged { .. } => receipt_kind(outgoing).is_none(),
         Error::Store(_) => true,
-        _ => error.is_transient(),
+        _ => error.is_transient() || error.is_rate_limited(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a device does in the background after it has received: one errand at a time, and never
 //! in the way of the next envelope.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::store::control;
 
 /// How often a connected device looks whether a control message has become due.
 const LOOK_INTERVAL: Duration = Duration::from_mins(1);
+/// How long the outbox waits where the service asks to slow down and does not say for how long.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// How often a connected device looks after its prekeys even where none was used.
 const PREKEY_INTERVAL: Duration = Duration::from_hours(1);
 
@@ -20,6 +23,8 @@ const PREKEY_INTERVAL: Duration = Duration::from_hours(1);
 pub(crate) struct Errands {
     started: AtomicBool,
     prekeys_used: AtomicBool,
+    /// Whether somebody waits to send the outbox again.
+    flush_waits: AtomicBool,
 }
 
 impl Errands {
@@ -45,6 +50,25 @@ impl Device {
             device.inner.errands.started.store(false, Ordering::Release);
             if let Err(error) = device.errands().await {
                 tracing::info!(%error, "an errand waits");
+            }
+        });
+    }
+
+    /// Sends the outbox again when the service has said that it will take more. Where it was out of
+    /// reach instead, the outbox goes when the device is connected again.
+    pub(crate) fn flush_later(&self, error: &Error) {
+        let waits = &self.inner.errands.flush_waits;
+        if !error.is_rate_limited() || waits.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let device = Arc::downgrade(&self.inner);
+        let delay = error.retry_after().unwrap_or(SLOW_DOWN).min(LOOK_INTERVAL);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(inner) = device.upgrade() else { return };
+            inner.errands.flush_waits.store(false, Ordering::Release);
+            if let Err(error) = (Self { inner }).flush_outbox().await {
+                tracing::info!(%error, "the outbox waits");
             }
         });
     }

@@ -1,6 +1,8 @@
 //! Devices against real `plasma serve` processes, on the embedded and on the scaled way to run.
 
 #[cfg(test)]
+mod balancer;
+#[cfg(test)]
 mod contents;
 #[cfg(test)]
 mod conversation;
@@ -10,6 +12,8 @@ mod faults;
 mod hostile;
 #[cfg(test)]
 mod linking;
+#[cfg(test)]
+mod nodes;
 #[cfg(test)]
 mod prekeys;
 #[cfg(test)]

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-use super::{Bus, BusError, BusEvent, CAPACITY};
+use super::{Bus, BusError, BusEvent};
+use crate::redis::CAPACITY;
 
 type Exchange = Arc<Mutex<HashMap<String, HashSet<usize>>>>;
 

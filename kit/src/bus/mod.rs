@@ -16,9 +16,6 @@ pub use redis::RedisBus;
 /// How long a call waits for the bus at most.
 pub const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Events a slow listener may fall behind before it is told that it lagged.
-const CAPACITY: usize = 65_536;
-
 /// What arrives from the bus.
 #[derive(Debug, Clone)]
 pub enum BusEvent {

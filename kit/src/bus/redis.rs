@@ -3,28 +3,27 @@
 //! While Redis is out of reach a publish fails at once instead of waiting: after one failure the
 //! bus counts as down for a moment, and each call costs nothing.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use fred::clients::SubscriberClient;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
-use fred::prelude::{Builder, Client, Config, Error, ReconnectPolicy};
+use fred::prelude::{Client, Error};
 use tokio::sync::broadcast;
 
-use super::{Bus, BusError, BusEvent, CAPACITY, TIMEOUT};
+use super::{Bus, BusError, BusEvent, TIMEOUT};
+use crate::redis::{self, CAPACITY, Respite};
 
-/// How long a bus that failed is left alone.
-const DOWN_FOR: Duration = Duration::from_millis(500);
+/// How long a subscription waits: nobody waits for it who has not opened a stream.
+const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A node's end of a Redis bus.
 pub struct RedisBus {
     publisher: Client,
     subscriber: SubscriberClient,
     events: broadcast::Sender<BusEvent>,
-    started: Instant,
-    down_until_micros: AtomicI64,
+    respite: Respite,
 }
 
 impl std::fmt::Debug for RedisBus {
@@ -36,35 +35,10 @@ impl std::fmt::Debug for RedisBus {
 impl RedisBus {
     /// Connects, in the background for ever: a Redis that is down at the start is met later.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        let mut builder = Builder::from_config(Config::from_url(url)?);
-        builder
-            .with_connection_config(|connection| {
-                connection.connection_timeout = Duration::from_secs(2);
-                connection.internal_command_timeout = Duration::from_secs(2);
-                connection.max_command_attempts = 1;
-                connection.max_command_buffer_len = CAPACITY;
-                connection.unresponsive.max_timeout = Some(Duration::from_secs(2));
-                connection.unresponsive.interval = Duration::from_millis(500);
-            })
-            .with_performance_config(|performance| {
-                performance.default_command_timeout = TIMEOUT;
-                performance.broadcast_channel_capacity = CAPACITY;
-            })
-            .set_policy(ReconnectPolicy::new_exponential(0, 100, 1_000, 2));
-        let publisher = builder.build()?;
-        let mut patient = builder.clone();
-        patient.with_performance_config(|performance| {
-            performance.default_command_timeout = Duration::from_secs(2);
-        });
-        let subscriber = patient.build_subscriber_client()?;
+        let publisher = redis::builder(url, TIMEOUT)?.build()?;
+        let subscriber = redis::builder(url, SUBSCRIBE_TIMEOUT)?.build_subscriber_client()?;
         let (events, _) = broadcast::channel(CAPACITY);
-        let bus = Self {
-            publisher,
-            subscriber,
-            events,
-            started: Instant::now(),
-            down_until_micros: AtomicI64::new(0),
-        };
+        let bus = Self { publisher, subscriber, events, respite: Respite::default() };
         bus.listen();
         bus.publisher.connect();
         bus.subscriber.connect();
@@ -103,25 +77,16 @@ impl RedisBus {
             }
         });
     }
-
-    fn now(&self) -> i64 {
-        crate::env::micros(self.started.elapsed())
-    }
-
-    fn failed(&self, error: &Error) -> BusError {
-        let until = self.now() + crate::env::micros(DOWN_FOR);
-        self.down_until_micros.store(until, Ordering::Relaxed);
-        BusError(error.to_string())
-    }
 }
 
 #[async_trait]
 impl Bus for RedisBus {
     async fn publish(&self, channel: &str, payload: Bytes) -> Result<usize, BusError> {
-        if self.now() < self.down_until_micros.load(Ordering::Relaxed) {
-            return Err(BusError("left alone after a failure".to_owned()));
-        }
-        self.publisher.spublish(channel, payload).await.map_err(|error| self.failed(&error))
+        self.respite.check().map_err(|error| BusError(error.to_string()))?;
+        self.publisher.spublish(channel, payload).await.map_err(|error| {
+            self.respite.begin();
+            BusError(error.to_string())
+        })
     }
 
     async fn subscribe(&self, channel: &str) -> Result<(), BusError> {

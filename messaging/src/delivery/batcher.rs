@@ -8,15 +8,21 @@ use std::time::Duration;
 use moka::sync::Cache;
 use plasma_kit::ids::EnvelopeId;
 use plasma_kit::{Env, StoreError, SystemDb};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::parcel::{DeviceKey, Parcel};
 use crate::store::envelopes;
 
-/// Sends or acknowledgements that may wait for the store; more are refused as UNAVAILABLE.
+/// Sends or acknowledgements that may wait for the store; more are refused as RESOURCE_EXHAUSTED.
 const QUEUE_MAX: usize = 4_096;
+/// KiB of envelopes that may wait for the store.
+const QUEUE_KIB_MAX: usize = 64 * 1_024;
+/// How long an acknowledgement waits for a place in the queue.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(2);
 /// Most sends or acknowledgements of one batch.
 const BATCH_MAX: usize = 256;
+/// What an envelope takes beside its ciphertext.
+const ROW_BYTES: usize = 512;
 /// How long an acknowledgement that met no row is remembered: it may have overtaken the insert.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_mins(1);
 const TOMBSTONES_MAX: u64 = 1_000_000;
@@ -27,6 +33,7 @@ type Inserted = Result<Arc<HashSet<DeviceKey>>, StoreError>;
 struct Insert {
     parcels: Vec<Parcel>,
     done: oneshot::Sender<Inserted>,
+    _room: OwnedSemaphorePermit,
 }
 
 struct Delete {
@@ -40,6 +47,7 @@ pub(crate) struct Batcher {
     inserts: mpsc::Sender<Insert>,
     deletes: mpsc::Sender<Delete>,
     tombstones: Cache<EnvelopeId, ()>,
+    room: Arc<Semaphore>,
 }
 
 impl Batcher {
@@ -51,16 +59,18 @@ impl Batcher {
             Cache::builder().max_capacity(TOMBSTONES_MAX).time_to_live(TOMBSTONE_LIFETIME).build();
         tokio::spawn(run_inserts(insert_queue, db.clone(), env, tombstones.clone()));
         tokio::spawn(run_deletes(delete_queue, db, tombstones.clone()));
-        Self { inserts, deletes, tombstones }
+        Self { inserts, deletes, tombstones, room: Arc::new(Semaphore::new(QUEUE_KIB_MAX)) }
     }
 
     /// Stores the envelopes of one send: all of them, or none. Gives back the devices that are gone
     /// and got nothing, those of other sends among them.
     pub(crate) async fn insert(&self, parcels: Vec<Parcel>) -> Inserted {
         let (done, result) = oneshot::channel();
-        let job = Insert { parcels, done };
-        self.inserts.try_send(job).map_err(|_| overloaded())?;
-        result.await.map_err(|_| overloaded())?
+        let room = Arc::clone(&self.room).try_acquire_many_owned(kib(&parcels));
+        let room = room.map_err(|_| StoreError::Overloaded)?;
+        let job = Insert { parcels, done, _room: room };
+        self.inserts.try_send(job).map_err(|_| StoreError::Overloaded)?;
+        result.await.map_err(|_| stopped())?
     }
 
     /// Deletes acknowledged envelopes. They are buried before: an insert that commits in between
@@ -71,8 +81,9 @@ impl Batcher {
     ) -> Result<(), StoreError> {
         let (done, result) = oneshot::channel();
         let job = Delete { envelopes, done };
-        self.deletes.send(job).await.map_err(|_| overloaded())?;
-        result.await.map_err(|_| overloaded())?
+        let queued = self.deletes.send_timeout(job, PLACE_WAIT_MAX).await;
+        queued.map_err(|_| StoreError::Overloaded)?;
+        result.await.map_err(|_| stopped())?
     }
 
     /// Notes that an envelope is acknowledged, before its row is deleted or even there.
@@ -86,8 +97,14 @@ impl Batcher {
     }
 }
 
-fn overloaded() -> StoreError {
-    StoreError::Unavailable("the queue of the store is full".to_owned())
+/// What the envelopes of a send take of the queue; all of it at most.
+fn kib(parcels: &[Parcel]) -> u32 {
+    let bytes: usize = parcels.iter().map(|parcel| parcel.bytes() + ROW_BYTES).sum();
+    u32::try_from(bytes.div_ceil(1_024).min(QUEUE_KIB_MAX)).unwrap_or(u32::MAX)
+}
+
+fn stopped() -> StoreError {
+    StoreError::Unavailable("the writer has stopped".to_owned())
 }
 
 async fn run_inserts(
@@ -172,6 +189,7 @@ async fn run_deletes(
 fn again<T: Clone>(result: &Result<T, StoreError>) -> Result<T, StoreError> {
     match result {
         Ok(value) => Ok(value.clone()),
+        Err(StoreError::Overloaded) => Err(StoreError::Overloaded),
         Err(StoreError::Unavailable(text)) => Err(StoreError::Unavailable(text.clone())),
         Err(StoreError::Conflict(text)) => Err(StoreError::Conflict(text.clone())),
         Err(StoreError::Rows { what, expected, actual }) => {

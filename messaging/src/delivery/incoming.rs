@@ -7,7 +7,7 @@ use plasma_kit::Failure;
 use plasma_kit::bus::BusEvent;
 use plasma_kit::events::{self, Event, Subject};
 use plasma_proto::messaging::v1::{Resume, ResumeReason, connect_response};
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -21,12 +21,17 @@ use crate::store::envelopes;
 /// Longer than an insert takes from its look at the devices to its commit.
 const INSERT_MAX: Duration = Duration::from_secs(3);
 
+/// Frames that are handled beside at once. More are dropped, as the bus may: a send then waits for
+/// its window and stores, and an acknowledged envelope is offered again.
+const BESIDE_MAX: usize = 4_096;
+
 /// Takes frames from the bus until `stop`.
 pub(super) async fn listen(
     delivery: Delivery,
     mut events: broadcast::Receiver<BusEvent>,
     stop: CancellationToken,
 ) {
+    let beside = Arc::new(Semaphore::new(BESIDE_MAX));
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => return,
@@ -35,7 +40,7 @@ pub(super) async fn listen(
         match event {
             Ok(BusEvent::Message { payload, .. }) => {
                 if let Some((device, notice)) = parcel::decode(payload) {
-                    take(&delivery, device, notice);
+                    take(&delivery, &beside, device, notice);
                 }
             }
             // What was said meanwhile is gone; the store knows.
@@ -48,10 +53,12 @@ pub(super) async fn listen(
 }
 
 /// Handles one frame. Whatever waits for something runs beside, so that no frame waits for another.
-fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
+fn take(delivery: &Delivery, beside: &Arc<Semaphore>, device: DeviceKey, notice: Notice) {
     let node = &delivery.inner;
     match notice {
-        Notice::Live { from_node, parcel } => offer(delivery, device, from_node, &parcel),
+        Notice::Live { from_node, parcel } => {
+            offer(delivery, beside, device, from_node, &parcel);
+        }
         Notice::Stored => node.hub.hint(device),
         Notice::Takeover(number) => {
             if let Some(connection) = node.hub.get(device)
@@ -63,7 +70,7 @@ fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
         }
         Notice::Acknowledged(envelope) => {
             let delivery = delivery.clone();
-            tokio::spawn(async move {
+            run_beside(beside, async move {
                 if let Err(error) = delivery.acknowledged_elsewhere(device, envelope).await {
                     tracing::debug!(%error, "an acknowledged envelope stays until offered again");
                 }
@@ -75,7 +82,24 @@ fn take(delivery: &Delivery, device: DeviceKey, notice: Notice) {
     }
 }
 
-fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: &Parcel) {
+fn run_beside(beside: &Arc<Semaphore>, work: impl Future<Output = ()> + Send + 'static) {
+    let Ok(place) = Arc::clone(beside).try_acquire_owned() else {
+        tracing::debug!("a frame is dropped: too many are being handled");
+        return;
+    };
+    tokio::spawn(async move {
+        work.await;
+        drop(place);
+    });
+}
+
+fn offer(
+    delivery: &Delivery,
+    beside: &Arc<Semaphore>,
+    device: DeviceKey,
+    from_node: uuid::Uuid,
+    parcel: &Parcel,
+) {
     let taken = delivery
         .inner
         .hub
@@ -83,7 +107,7 @@ fn offer(delivery: &Delivery, device: DeviceKey, from_node: uuid::Uuid, parcel: 
         .is_some_and(|connection| connection.offer(parcel, Origin::Node(from_node)));
     if !taken {
         let (delivery, notice) = (delivery.clone(), Notice::Refused(parcel.envelope));
-        tokio::spawn(async move {
+        run_beside(beside, async move {
             delivery.publish(&node_channel(from_node), device, &notice).await;
         });
     }

@@ -32,6 +32,7 @@ mod tests;
 mod waiters;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use plasma_kit::bus::Bus;
@@ -54,6 +55,9 @@ use parcel::Notice;
 use patience::Patience;
 use send::Quota;
 use waiters::Waiters;
+
+/// How long a stream may take to have room for the last word of a node that drains.
+const LAST_WORD_MAX: Duration = Duration::from_secs(1);
 
 /// Delivery on one node.
 #[derive(Clone)]
@@ -128,10 +132,15 @@ impl Delivery {
     pub async fn drain(&self) {
         self.inner.draining.cancel();
         let resume = Event::Resume(Resume { reason: ResumeReason::Drain.into() });
-        for connection in self.inner.hub.select(|_| true) {
-            connection.tell(resume.clone()).await;
-            connection.end(None);
-        }
+        let ends = self.inner.hub.select(|_| true).into_iter().map(|connection| {
+            let resume = resume.clone();
+            async move {
+                // One that does not read must hold up neither the others nor the stop.
+                let _ = tokio::time::timeout(LAST_WORD_MAX, connection.tell(resume)).await;
+                connection.end(None);
+            }
+        });
+        futures::future::join_all(ends).await;
     }
 
     /// The service's mark on what it delivers.

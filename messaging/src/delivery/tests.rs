@@ -2,6 +2,7 @@
 //! with the sweep off, so that the hints alone must close the race; and with the hints lost, so
 //! that the sweep alone must.
 
+mod bounded;
 mod franked;
 mod revoked;
 
@@ -17,7 +18,7 @@ use plasma_kit::db::DbConfig;
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
-use plasma_kit::{Db, Env};
+use plasma_kit::{Db, Env, StoreError};
 use plasma_proto::messaging::v1::{DeliveryState, connect_response::Event};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::sync::broadcast;

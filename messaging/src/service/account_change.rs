@@ -43,7 +43,7 @@ pub(super) async fn save(
         plasma_identity::Issuer::Root => Issuer::Root,
         plasma_identity::Issuer::Device(_) => Issuer::Device,
     };
-    messaging.list_changes.take((user, issuer))?;
+    messaging.list_changes.take_everywhere((user, issuer)).await?;
     let removed: Vec<DeviceId> = succession.removed().iter().copied().map(DeviceId).collect();
     let tx = db.begin().await?;
     if let Err(failure) = write(messaging, &tx, user, succession, prekeys, &removed, now).await {

@@ -25,7 +25,7 @@ pub(super) async fn handle(
     request: pb::AwaitLinkingMessageRequest,
 ) -> Result<pb::AwaitLinkingMessageResponse, Failure> {
     let own = own_user::of(&caller)?;
-    limit.take((own.tenant, own.user))?;
+    limit.take_everywhere((own.tenant, own.user)).await?;
     let side = linking_side::of(&caller);
     let (id, number) = (LinkingId::checked(&request.linking_id), request.number);
     let db = messaging.db.tenant(own.claim);

@@ -51,7 +51,7 @@ pub(super) async fn handle(
         Begun::Replay(replay) => return replay.answer(),
         Begun::Fresh(claim) => claim,
     };
-    limit.take((device.tenant, device.user))?;
+    limit.take_everywhere((device.tenant, device.user)).await?;
     let encoded: Vec<Vec<u8>> = messages.iter().map(Message::encode_to_vec).collect();
     store::reports::insert(claim.tx(), secrets, &report, &encoded).await.map_err(Failure::from)?;
     let response = pb::CreateReportResponse { report_id: report.id.to_string() };

@@ -32,8 +32,8 @@ pub struct DeviceLinkingService {
 impl DeviceLinkingService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let linking = RateLimit::new(messaging.env.clone(), LINKING_BURST, LINKING_REFILL);
-        let wait = RateLimit::new(messaging.env.clone(), WAIT_BURST, WAIT_REFILL);
+        let linking = messaging.limits.limit("start_linking", LINKING_BURST, LINKING_REFILL);
+        let wait = messaging.limits.limit("await_linking", WAIT_BURST, WAIT_REFILL);
         Self { messaging, linking_limit: Arc::new(linking), wait_limit: Arc::new(wait) }
     }
 }

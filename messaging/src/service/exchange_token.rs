@@ -17,7 +17,7 @@ pub(super) async fn handle(
     request: pb::ExchangeTokenRequest,
 ) -> Result<pb::ExchangeTokenResponse, Failure> {
     let tenant = TenantId::checked(&request.tenant_id);
-    limit.take(tenant)?;
+    limit.take_everywhere(tenant).await?;
     let user = messaging.tenants.accept_platform_token(tenant, &request.platform_token).await?;
     let db = messaging.db.tenant(TenantClaim::authenticating(tenant));
     let has_devices = store::accounts::find(&db, user).await?.is_some();

@@ -27,7 +27,7 @@ pub struct KeyService {
 impl KeyService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let limit = RateLimit::new(messaging.env.clone(), BUNDLE_BURST, BUNDLE_REFILL);
+        let limit = messaging.limits.limit("prekey_bundle", BUNDLE_BURST, BUNDLE_REFILL);
         Self { messaging, bundle_limit: Arc::new(limit) }
     }
 }

@@ -27,7 +27,7 @@ pub struct LinkService {
 impl LinkService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let limit = RateLimit::new(messaging.env.clone(), RESOLVE_BURST, RESOLVE_REFILL);
+        let limit = messaging.limits.limit("resolve_link", RESOLVE_BURST, RESOLVE_REFILL);
         Self { messaging, resolve_limit: Arc::new(limit) }
     }
 }

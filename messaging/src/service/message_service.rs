@@ -43,9 +43,9 @@ pub struct MessageService {
 impl MessageService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let own = RateLimit::new(messaging.env.clone(), OWN_BURST, OWN_REFILL);
-        let control = RateLimit::new(messaging.env.clone(), CONTROL_BURST, CONTROL_REFILL);
-        let repair = RateLimit::new(messaging.env.clone(), REPAIR_BURST, REPAIR_REFILL);
+        let own = messaging.limits.limit("send_own", OWN_BURST, OWN_REFILL);
+        let control = messaging.limits.limit("send_control.own", CONTROL_BURST, CONTROL_REFILL);
+        let repair = messaging.limits.limit("send_control.peer", REPAIR_BURST, REPAIR_REFILL);
         Self {
             messaging,
             own_limit: Arc::new(own),

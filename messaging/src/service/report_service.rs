@@ -27,7 +27,7 @@ pub struct ReportService {
 impl ReportService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let limit = RateLimit::new(messaging.env.clone(), REPORT_BURST, REPORT_REFILL);
+        let limit = messaging.limits.limit("create_report", REPORT_BURST, REPORT_REFILL);
         Self { messaging, limit: Arc::new(limit) }
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn handle(
     request: pb::ResolveLinkRequest,
 ) -> Result<pb::ResolveLinkResponse, Failure> {
     let caller = (device.tenant, device.user);
-    limit.take(caller)?;
+    limit.take_everywhere(caller).await?;
     let target = link_target::follow(messaging, device, &request.link_token).await?;
     let (tenant, user) = target.owner();
     let owner = messaging.directory.account_state(tenant, user, 0).await?;

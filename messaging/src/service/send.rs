@@ -21,6 +21,7 @@ pub(super) async fn handle(
     device: DeviceActor,
     request: pb::SendRequest,
 ) -> Result<pb::SendResponse, Failure> {
+    messaging.message_limits.admit(device)?;
     let chat = ChatId::checked(&request.chat_id);
     let message = MessageId::checked(&request.message_id);
     let peer_devices = addressed("peer_envelopes", &request.peer_envelopes)?;

@@ -17,6 +17,7 @@ pub(super) async fn handle(
     request: pb::SendControlRequest,
 ) -> Result<pb::SendControlResponse, Failure> {
     let messaging = &service.messaging;
+    messaging.message_limits.admit(device)?;
     let chat = ChatId::checked_optional(&request.chat_id);
     let message = MessageId::checked(&request.message_id);
     let envelope = request.envelope.ok_or_else(|| Failure::invalid("envelope", "must be set"))?;
@@ -27,7 +28,7 @@ pub(super) async fn handle(
     if user == own {
         service.control_limit.take(((device.tenant, device.device), to))?;
     } else {
-        service.repair_limit.take((own, user))?;
+        service.repair_limit.take_everywhere((own, user)).await?;
     }
 
     let mut dispatch = Dispatch::accept(messaging, device, chat, message);

@@ -18,6 +18,7 @@ pub(super) async fn handle(
     request: pb::SendOwnRequest,
 ) -> Result<pb::SendOwnResponse, Failure> {
     let messaging = &service.messaging;
+    messaging.message_limits.admit(device)?;
     let message = MessageId::checked(&request.message_id);
     let devices = addressed("envelopes", &request.envelopes)?;
     service.own_limit.take((device.tenant, device.device))?;

@@ -33,9 +33,11 @@ pub struct SessionService {
 impl SessionService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let env = &messaging.env;
-        let exchange_limit = RateLimit::new(env.clone(), EXCHANGE_BURST, EXCHANGE_REFILL);
-        let challenge_limit = RateLimit::new(env.clone(), CHALLENGE_BURST, CHALLENGE_REFILL);
+        let exchange_limit =
+            messaging.limits.limit("exchange_token", EXCHANGE_BURST, EXCHANGE_REFILL);
+        // Of this node alone: anyone may ask in any device's name, and it costs no store.
+        let challenge_limit =
+            RateLimit::new(messaging.env.clone(), CHALLENGE_BURST, CHALLENGE_REFILL);
         Self {
             messaging,
             exchange_limit: Arc::new(exchange_limit),

@@ -17,7 +17,7 @@ pub(super) async fn handle(
     limit: &RateLimit<(TenantId, UserId)>,
     user: EnrollmentActor,
 ) -> Result<pb::StartLinkingResponse, Failure> {
-    limit.take((user.tenant, user.user))?;
+    limit.take_everywhere((user.tenant, user.user)).await?;
     let tx = messaging.db.tenant(TenantClaim::of_enrollment(&user)).begin().await?;
     store::accounts::lock(&tx, user.user).await?;
     if store::accounts::find(&tx, user.user).await?.is_none() {

@@ -29,9 +29,8 @@ pub(super) async fn handle(
     if devices.iter().any(|device| !known.contains(*device)) {
         return Err(Refusal::DeviceNotFound.into());
     }
-    for device in &devices {
-        limit.take((asker.device, *device))?;
-    }
+    let takes = devices.iter().map(|device| limit.take_everywhere((asker.device, *device)));
+    futures::future::try_join_all(takes).await?;
     let tx = messaging.db.tenant(scope.claim()).begin().await?;
     let bundles = match take(&tx, &devices, messaging.env.now()).await {
         Ok(bundles) => bundles,

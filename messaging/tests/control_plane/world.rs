@@ -8,13 +8,14 @@ use plasma_kit::bus::LocalBus;
 use plasma_kit::db::{DbConfig, TenantClaim};
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ApiKeyId, DeviceId, Id, TenantId, UserId};
+use plasma_kit::rate::Limits;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
 use plasma_messaging::service::{
     ChatService, DeviceLinkingService, DeviceService, KeyService, LinkService, MessageService,
     ReportService, SessionService,
 };
-use plasma_messaging::{Messaging, Parts};
+use plasma_messaging::{MessageRates, Messaging, Parts};
 use plasma_proto::error_info::{ErrorReason, reason_of};
 use plasma_proto::messaging::v1::chat_service_client::ChatServiceClient;
 use plasma_proto::messaging::v1::chat_service_server::ChatServiceServer;
@@ -104,6 +105,8 @@ impl World {
             secrets: Secrets::new(vec![[7; 32]]).unwrap(),
             events: events.clone(),
             bus,
+            limits: Limits::of_this_process(env.clone()),
+            message_rates: MessageRates::UNLIMITED,
             public_url: "http://links.example".to_owned(),
             tenants: Arc::clone(&tenants) as _,
             access: Arc::clone(&access) as _,

@@ -48,6 +48,8 @@ impl World {
         let cluster = Cluster::builder(kind)
             // Resets that a platform allows at once are due at once.
             .env("PLASMA_ACCOUNT_RESET_DELAY_MIN", "0s")
+            // One device makes thousands of calls here, and none of them may be refused for that.
+            .unlimited_rates()
             .start()
             .await
             .unwrap();

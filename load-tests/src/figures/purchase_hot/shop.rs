@@ -42,7 +42,10 @@ pub struct Shop {
 impl Shop {
     /// Starts a node and opens the platform on it. Every chat has been paid for once.
     pub async fn open(database: &Database, payers: usize) -> Result<Self> {
-        let node = Node::builder().database_url(&database.url).env("TOKIO_WORKER_THREADS", "1");
+        let node = Node::builder()
+            .database_url(&database.url)
+            .env("TOKIO_WORKER_THREADS", "1")
+            .unlimited_rates();
         let node = node.start().await?;
         let said = format!(
             "enrolling {RECIPIENTS} recipients and {payers} payers, opening {} paid chats",

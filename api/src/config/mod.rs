@@ -12,12 +12,17 @@ use figment::Figment;
 use figment::providers::{Env as Environment, Format, Toml};
 use plasma_kit::db::DbConfig;
 use plasma_kit::telemetry::TelemetryConfig;
+use plasma_messaging::MessageRates;
 use serde::Deserialize;
 
-const DEFAULTS: &str = include_str!("default.toml");
+use crate::layers::admission::CallRates;
+
+const DEFAULTS: &str = include_str!("../default.toml");
 const PREFIX: &str = "PLASMA_";
 /// The longest delay that a tenant's policy can state.
 const ACCOUNT_RESET_DELAY_MAX: Duration = Duration::from_hours(30 * 24);
+/// The greatest rate: one in a microsecond.
+const RATE_MAX: u32 = 1_000_000;
 /// Variables with our prefix that are no settings of the server.
 const NO_SETTINGS: &[&str] =
     &["PLASMA_CONFIG", "PLASMA_BIN", "PLASMA_ENDPOINT", "PLASMA_API_KEY", "PLASMA_TEST_"];
@@ -41,6 +46,11 @@ struct Settings {
     otlp_endpoint: String,
     reflection: bool,
     drain_seconds: u64,
+    connections_max: usize,
+    device_messages_per_second: u32,
+    tenant_messages_per_second: u32,
+    device_calls_per_second: u32,
+    tenant_calls_per_second: u32,
     account_reset_delay_min: String,
 }
 
@@ -71,6 +81,12 @@ pub struct Config {
     pub reflection: bool,
     /// How long a stop waits.
     pub drain: Duration,
+    /// Most connections that are open at once.
+    pub connections_max: usize,
+    /// How many messages may be sent.
+    pub message_rates: MessageRates,
+    /// How many other calls may be made.
+    pub call_rates: CallRates,
     /// The least delay of account resets, whatever a tenant's policy says.
     pub account_reset_delay_min: Duration,
 }
@@ -109,6 +125,15 @@ impl Config {
             settings.database_connections_max >= 1,
             "database_connections_max must be 1 or more"
         );
+        ensure!(settings.connections_max >= 1, "connections_max must be 1 or more");
+        for (name, rate) in [
+            ("device_messages_per_second", settings.device_messages_per_second),
+            ("tenant_messages_per_second", settings.tenant_messages_per_second),
+            ("device_calls_per_second", settings.device_calls_per_second),
+            ("tenant_calls_per_second", settings.tenant_calls_per_second),
+        ] {
+            ensure!(rate <= RATE_MAX, "{name} must be at most {RATE_MAX}; 0 for no limit");
+        }
         let operator_key = some(settings.operator_key);
         if let Some(key) = &operator_key {
             ensure!(
@@ -150,6 +175,15 @@ impl Config {
             },
             reflection: settings.reflection,
             drain: Duration::from_secs(settings.drain_seconds),
+            connections_max: settings.connections_max,
+            message_rates: MessageRates {
+                device: settings.device_messages_per_second,
+                tenant: settings.tenant_messages_per_second,
+            },
+            call_rates: CallRates {
+                device: settings.device_calls_per_second,
+                tenant: settings.tenant_calls_per_second,
+            },
             account_reset_delay_min: span(&settings.account_reset_delay_min).context(
                 "account_reset_delay_min must be a number and s, m, h or d, such as 24h",
             )?,
@@ -196,7 +230,26 @@ impl fmt::Display for Config {
         writeln!(f, "traces (OTLP)          {traces}")?;
         writeln!(f, "reflection             {}", self.reflection)?;
         writeln!(f, "drain                  {} s", self.drain.as_secs())?;
+        writeln!(f, "connections            {} at most", self.connections_max)?;
+        let MessageRates { device, tenant } = self.message_rates;
+        writeln!(f, "messages of a device   {}", Rate(device))?;
+        writeln!(f, "messages of a tenant   {}", Rate(tenant))?;
+        let CallRates { device, tenant } = self.call_rates;
+        writeln!(f, "calls of a device      {}", Rate(device))?;
+        writeln!(f, "calls of a tenant      {}", Rate(tenant))?;
         write!(f, "account reset delay    {} s at least", self.account_reset_delay_min.as_secs())
+    }
+}
+
+/// A rate for a person.
+struct Rate(u32);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("unlimited"),
+            rate => write!(f, "{rate} per second"),
+        }
     }
 }
 
@@ -259,51 +312,4 @@ fn refuse_unknown_variables(names: impl Iterator<Item = String>) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn defaults() -> Settings {
-        Figment::from(Toml::string(DEFAULTS)).extract().unwrap()
-    }
-
-    #[test]
-    fn the_defaults_are_the_embedded_way_to_run() {
-        let config = Config::check(defaults()).unwrap();
-        assert!(config.embedded);
-        assert_eq!(config.public_url, "http://127.0.0.1:7001");
-    }
-
-    #[test]
-    fn a_duration_is_a_number_and_a_unit() {
-        let cases = [("0s", 0), ("90s", 90), ("15m", 900), ("24h", 86_400), ("30d", 2_592_000)];
-        for (text, seconds) in cases {
-            assert_eq!(span(text), Some(Duration::from_secs(seconds)), "{text}");
-        }
-        for text in
-            ["", "s", "24", "-1h", "+1h", "1.5h", "31d", "24 h", "9999999999999999999h", "5µ"]
-        {
-            assert_eq!(span(text), None, "{text}");
-        }
-        assert_eq!(Config::check(defaults()).unwrap().account_reset_delay_min.as_secs(), 86_400);
-    }
-
-    #[test]
-    fn an_unknown_variable_is_refused_by_name() {
-        let refused = refuse_unknown_variables(["PLASMA_LISTN".to_owned()].into_iter());
-        assert!(refused.unwrap_err().to_string().contains("PLASMA_LISTN"));
-        let fine = ["PLASMA_LISTEN", "PLASMA_TEST_POSTGRES", "PATH"].map(str::to_owned);
-        refuse_unknown_variables(fine.into_iter()).unwrap();
-    }
-
-    #[test]
-    fn postgres_needs_a_master_key_and_no_secret_is_shown() {
-        let mut settings = defaults();
-        settings.database_url = "postgres://ann:hunter2@db/plasma".to_owned();
-        assert!(Config::check(settings.clone()).is_err());
-        settings.master_key = STANDARD.encode([5; 32]);
-        settings.operator_key = format!("op_{}", "s3cret".repeat(6));
-        let shown = format!("{:?}", Config::check(settings).unwrap());
-        assert!(!shown.contains("hunter2") && !shown.contains("s3cret"), "{shown}");
-        assert!(!shown.contains(&STANDARD.encode([5; 32])), "{shown}");
-    }
-}
+mod tests;

@@ -1,0 +1,4 @@
+//! Rate limits over a Redis server of their own.
+
+#[cfg(test)]
+mod nodes;

@@ -1,0 +1,4 @@
+//! Several nodes on one machine, as processes.
+
+#[cfg(test)]
+mod program;
