@@ -139,7 +139,7 @@ impl Usage {
         let cpu = self.cpu.saturating_sub(earlier.cpu);
         let wanted = cpu + self.waited.saturating_sub(earlier.waited);
         let share = cpu.as_secs_f64() / wall.as_secs_f64();
-        Spent { cpu, share, busy: (wanted.as_secs_f64() / wall.as_secs_f64()).min(1.0) }
+        Spent { cpu, wall, share, busy: (wanted.as_secs_f64() / wall.as_secs_f64()).min(1.0) }
     }
 }
 
@@ -155,6 +155,8 @@ pub fn own_cpu() -> Duration {
 pub struct Spent {
     /// CPU time, the kernel's for the process included.
     pub cpu: Duration,
+    /// How long the window was.
+    pub wall: Duration,
     /// CPU time as a part of the window.
     pub share: f64,
     /// The part of the window in which the process ran or waited for its core. Near 1, it never

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use plasma_load_tests::generator::{BareProtocol, Load};
+use plasma_load_tests::generator::{BareProtocol, Load, Pace, Running};
 use plasma_load_tests::relay;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -18,11 +18,20 @@ async fn running_relay() -> SocketAddr {
     address
 }
 
+async fn bare_load(
+    address: SocketAddr,
+    devices: usize,
+    in_flight: u16,
+    pace: Pace,
+) -> Load<BareProtocol> {
+    Load::start(address, BareProtocol::new(devices).unwrap(), in_flight, pace).await.unwrap()
+}
+
 #[tokio::test]
 async fn every_message_of_a_load_is_sent_delivered_and_acknowledged_once() {
     let load = async {
         let address = running_relay().await;
-        let mut load = Load::start(address, BareProtocol::new(6).unwrap(), 16).await.unwrap();
+        let mut load = bare_load(address, 6, 16, Pace::Closed).await;
         load.run(WINDOW).await.unwrap();
         let before = load.tally();
         let after = load.finish().await.unwrap();
@@ -39,7 +48,7 @@ async fn a_second_load_finds_nothing_of_the_first() {
     let loads = async {
         let address = running_relay().await;
         for _ in 0..2 {
-            let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+            let mut load = bare_load(address, 2, 4, Pace::Closed).await;
             load.run(WINDOW).await.unwrap();
             assert_eq!(load.finish().await.unwrap().repeated, 0);
         }
@@ -65,7 +74,7 @@ async fn a_server_that_goes_away_fails_the_load() {
                 }
             });
         });
-        let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+        let mut load = bare_load(address, 2, 4, Pace::Closed).await;
         load.run(WINDOW).await.unwrap();
         end.send(()).unwrap();
         assert!(load.run(Duration::from_secs(20)).await.is_err());

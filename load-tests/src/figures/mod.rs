@@ -3,8 +3,25 @@
 pub mod purchase_hot;
 pub mod ratchet;
 pub mod relay_unary;
+mod stage;
+mod window;
+
+use serde_json::{Map, Value};
 
 /// Says on the terminal what is going on.
 pub fn progress(figure: &str, what: impl std::fmt::Display) {
     eprintln!("{figure:<14} {what}");
+}
+
+/// What is worth knowing of a run, from a JSON object.
+fn details(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// Three digits behind the point.
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
 }

@@ -7,13 +7,19 @@
 //! One thread does it all.
 
 mod connection;
+mod latency;
 mod load;
+mod pace;
 mod protocol;
+mod running;
 mod slots;
 mod wire;
 
-pub use load::{Load, Tally};
+pub use latency::Quantiles;
+pub use load::Load;
+pub use pace::Pace;
 pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent};
+pub use running::{Running, Tally};
 
 /// Bytes of ciphertext of each message.
 pub const CIPHERTEXT_LENGTH: usize = 1024;
