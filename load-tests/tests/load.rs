@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use plasma_load_tests::generator::{BareProtocol, Load, Pace, Running};
+use plasma_load_tests::generator::{BareProtocol, Load, Pace, Running, StreamLoad};
 use plasma_load_tests::relay;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -81,4 +81,52 @@ async fn a_server_that_goes_away_fails_the_load() {
         server.join().unwrap();
     };
     LocalSet::new().run_until(load).await;
+}
+
+async fn bare_streams(
+    address: SocketAddr,
+    in_flight: u16,
+    burst: u16,
+    pace: Pace,
+) -> StreamLoad<BareProtocol> {
+    let protocol = BareProtocol::new(6).unwrap();
+    StreamLoad::start(address, protocol, in_flight, burst, pace).await.unwrap()
+}
+
+#[tokio::test]
+async fn over_streams_every_message_is_sent_delivered_and_answered_once_and_in_order() {
+    let loads = async {
+        let address = running_relay().await;
+        for burst in [1, 16] {
+            let mut load = bare_streams(address, 64, burst, Pace::Closed).await;
+            load.run(WINDOW).await.unwrap();
+            let tally = load.finish().await.unwrap();
+            assert!(tally.done > 64, "{tally:?}");
+            assert_eq!((tally.done, tally.stored), (tally.delivered, 0));
+            assert_eq!((tally.repeated, tally.misordered), (0, 0));
+        }
+    };
+    LocalSet::new().run_until(loads).await;
+}
+
+#[tokio::test]
+async fn an_open_loop_sends_what_is_due_and_no_more() {
+    let loads = async {
+        let address = running_relay().await;
+        let pace = Pace::Open { per_second: 500.0 };
+        let mut unary = bare_load(address, 4, 16, pace).await;
+        let mut streams = bare_streams(address, 16, 1, pace).await;
+        let (one, other) = tokio::join!(unary.run(WINDOW), streams.run(WINDOW));
+        one.unwrap();
+        other.unwrap();
+        for (tally, latencies) in
+            [(unary.tally(), unary.latencies()), (streams.tally(), streams.latencies())]
+        {
+            assert!(tally.done > 10 && tally.done <= 500, "{tally:?}");
+            assert!(latencies.count >= tally.done && latencies.p50 <= latencies.p99);
+        }
+        unary.finish().await.unwrap();
+        streams.finish().await.unwrap();
+    };
+    LocalSet::new().run_until(loads).await;
 }

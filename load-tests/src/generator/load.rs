@@ -20,13 +20,13 @@ use super::slots::{Arrival, Noted, Slots};
 use super::wire::Frames;
 
 /// Connections that are opened at a time.
-const OPENING: usize = 32;
-const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
-const READY_LOOK: Duration = Duration::from_millis(5);
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const OPENING: usize = 32;
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const READY_LOOK: Duration = Duration::from_millis(5);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Devices send in turn, each followed by one this many places on, so that neighbours on the
 /// server's side of things are not neighbours in time. Prime, and so it visits every device.
-const STRIDE: usize = 7_919;
+pub(super) const STRIDE: usize = 7_919;
 
 /// A running load. Stops when dropped.
 #[derive(Debug)]

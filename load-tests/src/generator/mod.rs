@@ -13,13 +13,15 @@ mod pace;
 mod protocol;
 mod running;
 mod slots;
+mod stream;
 mod wire;
 
 pub use latency::Quantiles;
 pub use load::Load;
 pub use pace::Pace;
-pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent};
+pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent, StreamProtocol};
 pub use running::{Running, Tally};
+pub use stream::StreamLoad;
 
 /// Bytes of ciphertext of each message.
 pub const CIPHERTEXT_LENGTH: usize = 1024;

@@ -58,11 +58,6 @@ impl Pacer {
         self.more.notify_waiters();
     }
 
-    /// Whether the load stops.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.get()
-    }
-
     /// Makes messages due until the load stops. Spins: timers are a millisecond coarse, and the
     /// generator has its core to itself.
     pub(super) async fn tick(self: Rc<Self>) {
@@ -115,7 +110,6 @@ mod tests {
         let pacer = Pacer::new(Pace::Closed);
         assert!(pacer.next().await.unwrap().elapsed() < Duration::from_secs(1));
         pacer.stop();
-        assert!(pacer.is_stopped());
         assert_eq!(pacer.next().await, None);
     }
 }
