@@ -143,6 +143,26 @@ impl Usage {
     }
 }
 
+/// The memory of a process that lies in RAM, in bytes.
+pub fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("the process {pid} is gone"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("no VmRSS in /proc/{pid}/status"))? * 1024)
+}
+
+/// The CPU time of the processes that a process has started and that still run.
+pub fn cpu_of_children(pid: u32) -> Result<Duration> {
+    let mut ticks = 0;
+    for child in children(pid)? {
+        // A process may end while it is looked at.
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        ticks += cpu_ticks(&stat).unwrap_or_default();
+    }
+    Ok(of_ticks(ticks))
+}
+
 /// The CPU time that the calling thread has used.
 pub fn own_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -182,7 +202,7 @@ fn of_ticks(ticks: u64) -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Cores, Usage, cpu_ticks, numbers};
+    use super::{Cores, Usage, cpu_ticks, numbers, own_cpu};
 
     #[test]
     fn lists_of_cores_are_read() {
@@ -202,14 +222,26 @@ mod tests {
     fn a_busy_thread_is_seen_to_be_busy() {
         let pid = std::process::id();
         let before = Usage::of(pid).unwrap();
-        let started = Instant::now();
+        let (started, own_before) = (Instant::now(), own_cpu());
         let mut turns = 0_u64;
-        while started.elapsed() < Duration::from_millis(300) {
+        // Others may be on the core.
+        while started.elapsed() < Duration::from_millis(300)
+            || own_cpu() < own_before + Duration::from_millis(100)
+        {
             turns = std::hint::black_box(turns + 1);
         }
         let spent = Usage::of(pid).unwrap().since(&before);
         assert!(spent.busy > 0.8, "{spent:?} after {turns} turns");
         assert!(spent.cpu > Duration::from_millis(50), "{spent:?}");
+    }
+
+    #[test]
+    fn memory_that_is_touched_is_resident() {
+        let pid = std::process::id();
+        let before = super::resident(pid).unwrap();
+        let touched = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(super::resident(pid).unwrap() > before + (32 << 20));
+        drop(touched);
     }
 
     #[test]

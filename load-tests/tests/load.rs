@@ -24,7 +24,7 @@ async fn bare_load(
     in_flight: u16,
     pace: Pace,
 ) -> Load<BareProtocol> {
-    Load::start(address, BareProtocol::new(devices).unwrap(), in_flight, pace).await.unwrap()
+    Load::start(address, BareProtocol::of(0..devices).unwrap(), in_flight, pace).await.unwrap()
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn bare_streams(
     burst: u16,
     pace: Pace,
 ) -> StreamLoad<BareProtocol> {
-    let protocol = BareProtocol::new(6).unwrap();
+    let protocol = BareProtocol::of(0..6).unwrap();
     StreamLoad::start(address, protocol, in_flight, burst, pace).await.unwrap()
 }
 

@@ -1,7 +1,11 @@
 //! The figures, each measured in pairs of runs: ours, the yardstick, ours, the yardstick, …
 
+pub mod idle_memory;
+pub mod latency_half;
+pub mod offline;
 pub mod purchase_hot;
 pub mod ratchet;
+pub mod relay_connect;
 pub mod relay_unary;
 mod stage;
 mod window;
@@ -10,7 +14,7 @@ use serde_json::{Map, Value};
 
 /// Says on the terminal what is going on.
 pub fn progress(figure: &str, what: impl std::fmt::Display) {
-    eprintln!("{figure:<14} {what}");
+    eprintln!("{figure:<19} {what}");
 }
 
 /// What is worth knowing of a run, from a JSON object.

@@ -2,6 +2,7 @@
 //! load them.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::process;
 
 use anyhow::Result;
@@ -37,8 +38,7 @@ pub struct Server {
 pub struct Stage {
     node: Node,
     relay: RelayProcess,
-    /// The devices, by chat.
-    pub pairs: Vec<Pair>,
+    pairs: Vec<Pair>,
 }
 
 impl Stage {
@@ -73,9 +73,14 @@ impl Stage {
         PlasmaProtocol::new(&self.pairs)
     }
 
+    /// The same of some of the devices; both of each pair.
+    pub fn plasma_protocol_of(&self, devices: Range<usize>) -> Result<PlasmaProtocol> {
+        PlasmaProtocol::new(&self.pairs[devices.start / 2..devices.end / 2])
+    }
+
     /// What a load says to the bare relay: it has as many devices.
     pub fn bare_protocol(&self) -> Result<BareProtocol> {
-        BareProtocol::new(self.pairs.len() * 2)
+        BareProtocol::of(0..self.pairs.len() * 2)
     }
 
     /// Starts both servers anew, so that nothing is left in their memory of what they did. The

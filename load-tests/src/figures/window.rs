@@ -66,6 +66,11 @@ impl<'a> Windows<'a> {
         Self { figure, options, length: options.window(), voids: 0 }
     }
 
+    /// Takes another length.
+    pub fn of_length(self, length: Duration) -> Self {
+        Self { length, ..self }
+    }
+
     /// Loads a server until a window shows it busy and relaying.
     pub async fn saturated<L: Running>(
         &mut self,

@@ -201,7 +201,7 @@ async fn send_on<P: Protocol>(shared: Rc<Shared>, protocol: Rc<P>, place: u16) -
             let arrival = shared.slots.arrival(place).await;
             ensure!(arrival.device == sender ^ 1, "a message arrived at another device");
             let device = &shared.devices[arrival.device];
-            let request = protocol.acknowledge(&arrival.envelope_id);
+            let request = protocol.acknowledge(&[arrival.envelope_id]);
             device.connection.call(&device.acknowledge, request).await.context("Acknowledge")
         };
         let (sent, _) = tokio::try_join!(sent, acknowledged)?;
@@ -248,7 +248,7 @@ async fn receive<P: Protocol>(
         for envelope_id in repeated.drain(..) {
             shared.tally.borrow_mut().repeated += 1;
             let Device { connection, acknowledge, .. } = &shared.devices[device];
-            connection.call(acknowledge, protocol.acknowledge(&envelope_id)).await?;
+            connection.call(acknowledge, protocol.acknowledge(&[envelope_id])).await?;
         }
     }
     bail!("the server ended the stream: {:?}", body.trailers().await?)

@@ -39,12 +39,12 @@ pub struct Envelope {
     pub ciphertext: Bytes,
 }
 
-/// Acknowledges a delivery.
+/// Acknowledges deliveries.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct AcknowledgeRequest {
-    /// The envelope.
-    #[prost(string, tag = "1")]
-    pub envelope_id: String,
+    /// The envelopes.
+    #[prost(string, repeated, tag = "1")]
+    pub envelope_ids: Vec<String>,
 }
 
 /// The acknowledgement was taken.
@@ -70,7 +70,7 @@ pub enum Call {
     Send(ConnectSend),
     /// Acknowledgements, not answered.
     #[prost(message, tag = "3")]
-    Acknowledge(ConnectAcknowledge),
+    Acknowledge(AcknowledgeRequest),
 }
 
 /// A send on a stream.
@@ -82,14 +82,6 @@ pub struct ConnectSend {
     /// What is sent.
     #[prost(message, optional, tag = "2")]
     pub send: Option<SendRequest>,
-}
-
-/// Acknowledges deliveries.
-#[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct ConnectAcknowledge {
-    /// The envelopes.
-    #[prost(string, repeated, tag = "1")]
-    pub envelope_ids: Vec<String>,
 }
 
 /// One thing that the relay says on a stream of both directions.

@@ -21,9 +21,8 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 pub use messages::{
-    AcknowledgeRequest, AcknowledgeResponse, Call, ConnectAcknowledge, ConnectEvent,
-    ConnectRequest, ConnectResponse, ConnectSend, Envelope, ReceiveRequest, SendRequest,
-    SendResponse, Sent,
+    AcknowledgeRequest, AcknowledgeResponse, Call, ConnectEvent, ConnectRequest, ConnectResponse,
+    ConnectSend, Envelope, ReceiveRequest, SendRequest, SendResponse, Sent,
 };
 pub use service::{ACKNOWLEDGE_PATH, CONNECT_PATH, RECEIVE_PATH, Relay, SEND_PATH};
 

@@ -1,5 +1,7 @@
 //! The calls to the bare relay.
 
+use std::ops::Range;
+
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use plasma_proto::id;
@@ -7,7 +9,7 @@ use plasma_proto::id;
 use super::super::wire::{Field, fields, find, frame};
 use super::{
     CallTemplate, Event, Mark, NO_MARK, Protocol, SendTemplate, Sent, StreamEvent, StreamProtocol,
-    delivered, message_id, random_ciphertext, random_number, text,
+    delivered, message_id, random_ciphertext, random_number, texts,
 };
 use crate::relay;
 
@@ -27,11 +29,12 @@ struct Device {
 }
 
 impl BareProtocol {
-    /// Makes up some devices, each of which sends to its neighbour.
-    pub fn new(devices: usize) -> Result<Self> {
+    /// Makes up devices of some numbers, each of which sends to its neighbour. The first number is
+    /// even.
+    pub fn of(devices: Range<usize>) -> Result<Self> {
         let load = random_number();
         let name = |device: usize| id::format("device", (device as u128) + 1);
-        let devices = (0..devices).map(|device| {
+        let devices = devices.map(|device| {
             let (to, ciphertext) = (name(device ^ 1), random_ciphertext()?);
             let envelope_id = message_id("env", load, NO_MARK);
             let request = relay::SendRequest {
@@ -72,8 +75,8 @@ impl Protocol for BareProtocol {
         self.devices[device].send.fill(&message_id("env", self.load, mark), mark)
     }
 
-    fn acknowledge(&self, envelope_id: &[u8]) -> Bytes {
-        frame(&relay::AcknowledgeRequest { envelope_id: text(envelope_id) }).into()
+    fn acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes {
+        frame(&relay::AcknowledgeRequest { envelope_ids: texts(envelope_ids) }).into()
     }
 
     fn read_event(event: &[u8]) -> Result<Event<'_>> {
@@ -99,8 +102,7 @@ impl StreamProtocol for BareProtocol {
     }
 
     fn stream_acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes {
-        let envelope_ids = envelope_ids.iter().map(|id| text(id)).collect();
-        let acknowledge = relay::ConnectAcknowledge { envelope_ids };
+        let acknowledge = relay::AcknowledgeRequest { envelope_ids: texts(envelope_ids) };
         frame(&said(relay::Call::Acknowledge(acknowledge))).into()
     }
 
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_bare_relay_is_spoken_to_in_its_own_messages() {
-        let protocol = BareProtocol::new(2).unwrap();
+        let protocol = BareProtocol::of(0..2).unwrap();
         let sent = protocol.send(0, MARK);
         let sent = relay::SendRequest::decode(&sent[PREFIX..]).unwrap();
         let opened = protocol.receive(1);

@@ -98,8 +98,8 @@ pub trait Protocol: 'static {
     /// Sends a message from a device to the one it chats with.
     fn send(&self, device: usize, mark: Mark) -> Bytes;
 
-    /// Acknowledges an envelope.
-    fn acknowledge(&self, envelope_id: &[u8]) -> Bytes;
+    /// Acknowledges envelopes.
+    fn acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes;
 
     /// Reads an event of a stream.
     fn read_event(event: &[u8]) -> Result<Event<'_>>;
@@ -153,8 +153,8 @@ fn random_number() -> u64 {
     u64::from_be_bytes(plasma_testkit::secret::bytes()) | 1
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn texts(ids: &[Bytes]) -> Vec<String> {
+    ids.iter().map(|id| String::from_utf8_lossy(id).into_owned()).collect()
 }
 
 fn delivered(envelope: &[u8], id_field: u64, ciphertext_field: u64) -> Result<Delivered<'_>> {
