@@ -40,10 +40,12 @@ impl Cores {
     }
 
     /// Pins a process and its children to the server's core; what they start later stays there.
+    /// They get the scheduling priority of this process, which a session of their own has lost.
     pub fn pin_server_tree(&self, pid: u32) -> Result<()> {
         self.pin_server(pid)?;
         for child in children(pid)? {
             self.pin_server(child)?;
+            follow(child);
         }
         Ok(())
     }
@@ -96,6 +98,16 @@ fn children(parent: u32) -> Result<Vec<u32>> {
         }
     }
     Ok(children)
+}
+
+/// Gives the scheduling group of another process the priority of one's own. Every session has a
+/// group, and every process of PostgreSQL is a session.
+fn follow(pid: u32) {
+    let Ok(own) = fs::read_to_string("/proc/self/autogroup") else { return };
+    if let Some((_, nice)) = own.trim().rsplit_once("nice ") {
+        // It may have ended, and only root may raise a priority; then it stays as it is.
+        let _ = fs::write(format!("/proc/{pid}/autogroup"), nice);
+    }
 }
 
 fn taskset(cores: &str, pid: u32) -> Result<()> {

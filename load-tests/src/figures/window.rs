@@ -13,6 +13,9 @@ use crate::options::Options;
 
 /// Below this the server waited for work, and batches differ from those at saturation.
 const BUSY_MIN: f64 = 0.95;
+/// The part of the messages that may be stored in a window that asks for latencies: one missed
+/// acknowledgement, and the device is stored-to for seconds. What is stored is late, and counts.
+const STORED_MAX: f64 = 0.01;
 /// Windows that may be void before the figure is given up.
 const VOID_MAX: u32 = 8;
 
@@ -31,7 +34,9 @@ pub struct Sample {
     pub generator_share: f64,
     /// How long the messages took.
     pub latencies: Quantiles,
-    stored: u64,
+    /// Messages that were stored instead of relayed, from the load's beginning to its end.
+    pub stored: u64,
+    stored_part: f64,
 }
 
 impl Sample {
@@ -88,7 +93,7 @@ impl<'a> Windows<'a> {
         }
     }
 
-    /// Loads a server until a window shows it relaying everything.
+    /// Loads a server until a window shows it relaying nearly everything.
     pub async fn relaying<L: Running>(
         &mut self,
         server: Server,
@@ -97,8 +102,8 @@ impl<'a> Windows<'a> {
         loop {
             let sample = self.sample(server, &start).await?;
             match stored(&sample) {
-                None => return Ok(sample),
-                Some(why) => self.void(why)?,
+                Some(why) if sample.stored_part > STORED_MAX => self.void(why)?,
+                _ => return Ok(sample),
             }
         }
     }
@@ -139,6 +144,7 @@ impl<'a> Windows<'a> {
                 generator_share: own.share,
                 latencies,
                 stored: tally.stored,
+                stored_part: f64::from(u32::try_from(tally.stored)?) / count(tally.done)?,
             })
         };
         loading.await.with_context(|| format!("the load on {}", server.name))

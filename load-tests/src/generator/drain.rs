@@ -1,4 +1,4 @@
-//! Every device comes back at once, takes what is stored for it and acknowledges it.
+//! Every device comes back, some at a time, takes what is stored for it and acknowledges it.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use h2::RecvStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Connection, Head, head};
+use super::load::OPENING;
 use super::protocol::{Event, Protocol};
 use super::wire::Frames;
 
@@ -24,10 +26,12 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// Ends when everything is acknowledged.
 pub async fn drain<P: Protocol>(address: SocketAddr, protocol: &Rc<P>, sent: &[u32]) -> Result<()> {
     let mut devices = JoinSet::new();
+    let opening = Rc::new(Semaphore::new(OPENING));
     for device in 0..protocol.devices() {
         let (protocol, expected) = (Rc::clone(protocol), sent[device ^ 1]);
+        let opening = Rc::clone(&opening);
         devices.spawn_local(async move {
-            let taking = take_all(address, protocol, device, expected);
+            let taking = take_all(address, protocol, device, expected, &opening);
             taking.await.with_context(|| format!("the device {device}"))
         });
     }
@@ -45,12 +49,15 @@ async fn take_all<P: Protocol>(
     protocol: Rc<P>,
     device: usize,
     expected: u32,
+    opening: &Semaphore,
 ) -> Result<()> {
     let bearer = protocol.bearer(device);
+    let turn = opening.acquire().await?;
     let connection = Rc::new(Connection::open(address).await?);
     let receive = head(address, P::RECEIVE, bearer)?;
     let stream = connection.start(&receive, protocol.receive(device)).await;
     let mut stream = stream.context("open a device's stream")?;
+    drop(turn);
     let acknowledge = Rc::new(head(address, P::ACKNOWLEDGE, bearer)?);
     let mut taken = Taken { device, ..Taken::default() };
     let mut calls = JoinSet::new();

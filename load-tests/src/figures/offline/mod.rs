@@ -72,10 +72,11 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
     cores.pin_generator(process::id())?;
     let bench = Bench { options, postgres, database, node, pairs };
     let mut bare = Bare::open(bench.database.url(), options.connections()).await?;
-    cores.pin_server_tree(bench.postgres.pid())?;
 
     let mut runs: [Vec<Run>; 4] = Default::default();
     for number in 1..=options.runs {
+        // Connections were opened meanwhile, each a process.
+        cores.pin_server_tree(bench.postgres.pid())?;
         for (all, run) in runs.iter_mut().zip(bench.run(number, &mut bare).await?) {
             all.push(run);
         }
