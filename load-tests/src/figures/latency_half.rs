@@ -138,7 +138,7 @@ fn both(options: &Options, ours: &Half, bare: &Half) -> Map<String, Value> {
         "yardstick_server_micros_per_message": round(bare.half.micros_per_message),
         "server_busy": round(ours.half.busy),
         "yardstick_server_busy": round(bare.half.busy),
-        "stored_messages": ours.half.stored,
+        "stored_messages": ours.half.tally.stored,
         "slowest_micros": slowest(ours),
         "yardstick_slowest_micros": slowest(bare),
     }))

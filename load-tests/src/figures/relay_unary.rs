@@ -61,6 +61,8 @@ fn both(options: &Options, ours: &Sample, bare: &Sample) -> Map<String, Value> {
         "yardstick_server_busy": round(bare.busy),
         "server_share_of_core": round(ours.share),
         "yardstick_server_share_of_core": round(bare.share),
+        "overtaken": ours.tally.overtaken,
+        "yardstick_overtaken": bare.tally.overtaken,
         "generator_share_of_core": round(ours.generator_share),
         "yardstick_generator_share_of_core": round(bare.generator_share),
     }))

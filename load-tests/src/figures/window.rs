@@ -7,15 +7,15 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::progress;
 use super::stage::Server;
-use crate::generator::{Quantiles, Running};
+use crate::generator::{Quantiles, Running, Tally};
 use crate::machine::Usage;
 use crate::options::Options;
 
 /// Below this the server waited for work, and batches differ from those at saturation.
 const BUSY_MIN: f64 = 0.95;
-/// The part of the messages that may be stored in a window that asks for latencies: one missed
+/// One in so many messages may be stored in a window that asks for latencies: a missed
 /// acknowledgement, and the device is stored-to for seconds. What is stored is late, and counts.
-const STORED_MAX: f64 = 0.01;
+const STORED_MAX: u64 = 100;
 /// Windows that may be void before the figure is given up.
 const VOID_MAX: u32 = 8;
 
@@ -34,9 +34,8 @@ pub struct Sample {
     pub generator_share: f64,
     /// How long the messages took.
     pub latencies: Quantiles,
-    /// Messages that were stored instead of relayed, from the load's beginning to its end.
-    pub stored: u64,
-    stored_part: f64,
+    /// What became of every message, from the load's beginning to its end.
+    pub tally: Tally,
 }
 
 impl Sample {
@@ -84,7 +83,7 @@ impl<'a> Windows<'a> {
     ) -> Result<Sample> {
         loop {
             let sample = self.sample(server, &start).await?;
-            if sample.busy >= BUSY_MIN && sample.stored == 0 {
+            if sample.busy >= BUSY_MIN && sample.tally.stored == 0 {
                 return Ok(sample);
             }
             let busy = sample.busy * 100.0;
@@ -102,7 +101,7 @@ impl<'a> Windows<'a> {
         loop {
             let sample = self.sample(server, &start).await?;
             match stored(&sample) {
-                Some(why) if sample.stored_part > STORED_MAX => self.void(why)?,
+                Some(why) if is_too_much(sample.tally) => self.void(why)?,
                 _ => return Ok(sample),
             }
         }
@@ -143,16 +142,19 @@ impl<'a> Windows<'a> {
                 share: spent.share,
                 generator_share: own.share,
                 latencies,
-                stored: tally.stored,
-                stored_part: f64::from(u32::try_from(tally.stored)?) / count(tally.done)?,
+                tally,
             })
         };
         loading.await.with_context(|| format!("the load on {}", server.name))
     }
 }
 
+fn is_too_much(tally: Tally) -> bool {
+    tally.stored * STORED_MAX > tally.done
+}
+
 fn stored(sample: &Sample) -> Option<String> {
-    let stored = sample.stored;
+    let stored = sample.tally.stored;
     (stored > 0).then(|| format!("{stored} messages were stored, not relayed"))
 }
 

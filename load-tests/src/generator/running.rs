@@ -18,15 +18,18 @@ pub struct Tally {
     pub stored: u64,
     /// Deliveries beside the first of each message.
     pub repeated: u64,
-    /// Messages that arrived after a later one of the same sender.
+    /// Messages that arrived after one that the same sender sent when they were answered already.
     pub misordered: u64,
+    /// Messages that arrived after a later one of the same sender, both unanswered: no order is
+    /// promised for them.
+    pub overtaken: u64,
 }
 
 impl Tally {
     /// Fails where the counts of a finished load disagree, or a message that was relayed came
     /// twice or out of order. What is stored may be offered a second time.
     pub(super) fn checked(self) -> Result<Self> {
-        let Self { done, delivered, stored, repeated, misordered } = self;
+        let Self { done, delivered, stored, repeated, misordered, .. } = self;
         ensure!(repeated == 0 || stored > 0, "{repeated} messages were delivered twice");
         ensure!(misordered == 0 || stored > 0, "{misordered} messages overtook an earlier one");
         ensure!(done == delivered + stored, "the counts of a load disagree: {self:?}");

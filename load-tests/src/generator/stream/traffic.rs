@@ -23,7 +23,8 @@ struct Place {
     ordinal: u64,
     /// When it was due; `None` once it has arrived.
     due: Option<Instant>,
-    is_unanswered: bool,
+    sent_at: Option<Instant>,
+    answered_at: Option<Instant>,
 }
 
 /// What is known of a device.
@@ -31,8 +32,8 @@ struct Place {
 struct Device {
     /// Messages that it has sent.
     sent: u64,
-    /// The ordinal of the last one that it received.
-    received: u64,
+    /// The greatest ordinal of those that it received, and when that one was sent.
+    received: (u64, Option<Instant>),
     /// What it has received and not acknowledged.
     unacknowledged: Vec<Bytes>,
 }
@@ -136,12 +137,14 @@ impl<P: StreamProtocol> Traffic<P> {
         let sender = self.turn.wrapping_mul(STRIDE) % self.devices.len();
         self.turn = self.turn.wrapping_add(1);
         self.undone[burst] = self.burst;
+        let sent_at = Some(Instant::now());
         for number in burst * self.burst..(burst + 1) * self.burst {
             let ordinal = self.devices[sender].sent + 1;
             self.devices[sender].sent = ordinal;
             let sequence = self.places[number].sequence + 1;
             let due = Some(due);
-            self.places[number] = Place { sequence, sender, ordinal, due, is_unanswered: true };
+            self.places[number] =
+                Place { sequence, sender, ordinal, due, sent_at, answered_at: None };
             let mark = Mark { place: u32::try_from(number)?, sequence };
             let message = self.protocol.stream_send(sender, mark);
             self.say(sender, message);
@@ -188,22 +191,27 @@ impl<P: StreamProtocol> Traffic<P> {
         message: &Bytes,
     ) -> Result<()> {
         let envelope_id = message.slice_ref(delivered.envelope_id);
-        let waited_for = self.place(delivered.mark).and_then(|(number, place)| {
-            Some((number, place.sender, place.ordinal, place.due.take()?))
-        });
-        let Some((number, sender, ordinal, due)) = waited_for else {
+        let waited_for = self
+            .place(delivered.mark)
+            .and_then(|(number, place)| Some((number, place.due.take()?)));
+        let Some((number, due)) = waited_for else {
             self.tally.repeated += 1;
             let acknowledge = self.protocol.stream_acknowledge(&[envelope_id]);
             self.say(device, acknowledge);
             return Ok(());
         };
-        ensure!(device == sender ^ 1, "a message arrived at another device");
         self.latencies.note(due);
+        let Place { sender, ordinal, sent_at, answered_at, .. } = self.places[number];
+        ensure!(device == sender ^ 1, "a message arrived at another device");
         let receiver = &mut self.devices[device];
-        if ordinal < receiver.received {
+        let (last, last_sent_at) = receiver.received;
+        if ordinal > last {
+            receiver.received = (ordinal, sent_at);
+        } else if answered_at.is_some() && answered_at < last_sent_at {
             self.tally.misordered += 1;
+        } else {
+            self.tally.overtaken += 1;
         }
-        receiver.received = ordinal;
         receiver.unacknowledged.push(envelope_id);
         if receiver.unacknowledged.len() >= self.burst {
             let envelope_ids = take(&mut receiver.unacknowledged);
@@ -215,9 +223,9 @@ impl<P: StreamProtocol> Traffic<P> {
 
     fn answered(&mut self, device: usize, mark: Mark, sent: Sent) -> Result<()> {
         let (number, place) = self.place(mark).context("an answer to a send that is over")?;
-        ensure!(place.is_unanswered, "a second answer to a send");
+        ensure!(place.answered_at.is_none(), "a second answer to a send");
         ensure!(place.sender == device, "an answer to another device's send");
-        place.is_unanswered = false;
+        place.answered_at = Some(Instant::now());
         match sent {
             Sent::Delivered => self.tally.delivered += 1,
             Sent::Stored => self.tally.stored += 1,
@@ -228,7 +236,7 @@ impl<P: StreamProtocol> Traffic<P> {
     /// A message that has arrived and is answered is done.
     fn settle(&mut self, number: usize) -> Result<()> {
         let place = &self.places[number];
-        if place.is_unanswered || place.due.is_some() {
+        if place.answered_at.is_none() || place.due.is_some() {
             return Ok(());
         }
         self.tally.done += 1;
