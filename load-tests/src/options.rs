@@ -131,7 +131,7 @@ impl Options {
         if !self.idle.is_empty() {
             return self.idle.clone();
         }
-        if self.quick { vec![100] } else { vec![1_000, 5_000] }
+        vec![if self.quick { 100 } else { 1_000 }]
     }
 
     /// The length of a measured window.

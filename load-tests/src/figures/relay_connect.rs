@@ -10,21 +10,22 @@ use crate::machine::Cores;
 use crate::options::{FigureName, Options};
 use crate::report::Figure;
 
-/// Names of the figure, and how many messages are acknowledged together.
-const FIGURES: [(&str, u16); 2] =
-    [(FigureName::RelayConnect.name(), 1), ("relay.connect.ack16", 16)];
+/// Names of the figures, how many messages are acknowledged together, and how many times as many
+/// are in flight as otherwise: those of a burst wait for each other.
+const FIGURES: [(&str, u16, u16); 2] =
+    [(FigureName::RelayConnect.name(), 1, 1), ("relay.connect.ack16", 16, 4)];
 
 /// Measures.
 pub async fn measure(options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
     let stage = Stage::start(FIGURES[0].0, cores, options.connections()).await?;
     let (ours, bare) = (stage.plasma().address, stage.bare().address);
-    // A stream takes 64 unanswered sends, and devices take turns, each with a burst.
-    let in_flight = options.in_flight.max(16);
     let mut figures = Vec::new();
-    for (name, burst) in FIGURES {
+    for (name, burst, times) in FIGURES {
+        let in_flight = options.in_flight.saturating_mul(times).max(burst);
         let runs = pairs_of_runs(
             name,
             options,
+            in_flight,
             &stage,
             async || {
                 let protocol = stage.plasma_protocol()?;

@@ -23,6 +23,7 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Figure> {
     let runs = pairs_of_runs(
         NAME,
         options,
+        options.in_flight,
         &stage,
         async || Load::start(ours, stage.plasma_protocol()?, options.in_flight, Pace::Closed).await,
         async || Load::start(bare, stage.bare_protocol()?, options.in_flight, Pace::Closed).await,
@@ -34,6 +35,7 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Figure> {
 pub(super) async fn pairs_of_runs<O: Running, B: Running>(
     name: &'static str,
     options: &Options,
+    in_flight: u16,
     stage: &Stage,
     load_plasma: impl AsyncFn() -> Result<O>,
     load_bare: impl AsyncFn() -> Result<B>,
@@ -46,15 +48,15 @@ pub(super) async fn pairs_of_runs<O: Running, B: Running>(
         let bare = windows.saturated(stage.bare(), &load_bare).await?;
         bare.say(name, number, options.runs, stage.bare());
         let (value, yardstick) = (ours.micros_per_message, bare.micros_per_message);
-        runs.push(Run { value, yardstick, details: both(options, &ours, &bare) });
+        runs.push(Run { value, yardstick, details: both(options, in_flight, &ours, &bare) });
     }
     Ok(runs)
 }
 
-fn both(options: &Options, ours: &Sample, bare: &Sample) -> Map<String, Value> {
+fn both(options: &Options, in_flight: u16, ours: &Sample, bare: &Sample) -> Map<String, Value> {
     details(json!({
         "connections": options.connections(),
-        "in_flight": options.in_flight,
+        "in_flight": in_flight,
         "messages_per_second": ours.messages_per_second.round(),
         "yardstick_messages_per_second": bare.messages_per_second.round(),
         "server_busy": round(ours.busy),
