@@ -104,6 +104,7 @@ impl Bench<'_> {
         let inserts = self.database.batches("INSERT INTO envelopes").await?;
         ensure!(inserts.rows == total, "{total} messages made {} rows", inserts.rows);
         let window = self.options.window();
+        let storing = json!({ "postgres_time": self.database.most_expensive(total).await? });
         let bare_stored = self.bare(async || bare.insert(inserts.mean(), window).await).await?;
         self.say(STORE, number, total, inserts, stored, bare_stored);
 
@@ -113,6 +114,7 @@ impl Bench<'_> {
         ensure!(deletes.rows == total, "of {total} rows {} were deleted", deletes.rows);
         let left = self.database.number("SELECT count(*) FROM envelopes").await?;
         ensure!(left == 0, "{left} envelopes are left");
+        let draining = self.database.most_expensive(total).await?;
         let read = self.bare(async || bare.read().await).await?;
         let deleted = self.bare(async || bare.delete(deletes.mean()).await).await?;
         self.say(DRAIN, number, total, deletes, drained, deleted);
@@ -129,12 +131,13 @@ impl Bench<'_> {
             let cpu = (round(ours.store_micros), round(bare.store_micros));
             [rate, cpu].map(|(value, yardstick)| Run { value, yardstick, details: fields.clone() })
         };
-        let reading = json!({
+        let draining = json!({
+            "postgres_time": draining,
             "yardstick_with_reading": (1.0 / (1.0 / read.per_second + 1.0 / deleted.per_second)).round(),
             "yardstick_cpu_with_reading": round(read.store_micros + deleted.store_micros),
         });
-        let [store, store_cpu] = of(inserts, stored, bare_stored, json!({}));
-        let [drain, drain_cpu] = of(deletes, drained, deleted, reading);
+        let [store, store_cpu] = of(inserts, stored, bare_stored, storing);
+        let [drain, drain_cpu] = of(deletes, drained, deleted, draining);
         Ok([store, store_cpu, drain, drain_cpu])
     }
 

@@ -71,6 +71,17 @@ impl Database {
         Ok(Batches { statements, rows: self.number(&of("rows")).await? })
     }
 
+    /// Where PostgreSQL's time went since then: the most expensive statements with their calls, and
+    /// the µs that each took for every one of some messages, waiting included.
+    pub(super) async fn most_expensive(&self, messages: u64) -> Result<Vec<String>> {
+        let sql = format!(
+            "SELECT round((total_exec_time * 1000 / {messages})::numeric, 2), calls, \
+             regexp_replace(left(query, 90), '[[:space:]]+', ' ', 'g') FROM pg_stat_statements \
+             ORDER BY total_exec_time DESC LIMIT 6"
+        );
+        Ok(self.query(&sql).await?.lines().map(str::to_owned).collect())
+    }
+
     pub(super) async fn number(&self, sql: &str) -> Result<u64> {
         let text = self.query(sql).await?;
         text.parse().with_context(|| format!("{sql}: {text} is no number"))
