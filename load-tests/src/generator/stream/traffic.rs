@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::mem::take;
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 
 use super::super::latency::Latencies;
@@ -13,6 +13,9 @@ use super::super::pace::Pace;
 use super::super::protocol::{Delivered, Event, Mark, Sent, StreamEvent, StreamProtocol};
 use super::super::running::Tally;
 use super::connection::Connection;
+
+/// Sends of one stream that may be unanswered; the service refuses one more.
+const UNANSWERED_MAX: usize = 64;
 
 /// A message on its way.
 #[derive(Debug, Default)]
@@ -32,6 +35,8 @@ struct Place {
 struct Device {
     /// Messages that it has sent.
     sent: u64,
+    /// How many of them are not answered.
+    unanswered: usize,
     /// The greatest ordinal of those that it received, and when that one was sent.
     received: (u64, Option<Instant>),
     /// What it has received and not acknowledged.
@@ -134,8 +139,8 @@ impl<P: StreamProtocol> Traffic<P> {
     }
 
     fn begin_burst(&mut self, burst: usize, due: Instant) -> Result<()> {
-        let sender = self.turn.wrapping_mul(STRIDE) % self.devices.len();
-        self.turn = self.turn.wrapping_add(1);
+        let sender = self.next_sender()?;
+        self.devices[sender].unanswered += self.burst;
         self.undone[burst] = self.burst;
         let sent_at = Some(Instant::now());
         for number in burst * self.burst..(burst + 1) * self.burst {
@@ -150,6 +155,18 @@ impl<P: StreamProtocol> Traffic<P> {
             self.say(sender, message);
         }
         Ok(())
+    }
+
+    /// Devices take turns; one whose stream takes no more sends is left out.
+    fn next_sender(&mut self) -> Result<usize> {
+        for _ in 0..self.devices.len() {
+            let sender = self.turn.wrapping_mul(STRIDE) % self.devices.len();
+            self.turn = self.turn.wrapping_add(1);
+            if self.devices[sender].unanswered + self.burst <= UNANSWERED_MAX {
+                return Ok(sender);
+            }
+        }
+        bail!("there are too few devices for so many messages in flight")
     }
 
     fn say(&mut self, device: usize, message: Bytes) {
@@ -226,6 +243,7 @@ impl<P: StreamProtocol> Traffic<P> {
         ensure!(place.answered_at.is_none(), "a second answer to a send");
         ensure!(place.sender == device, "an answer to another device's send");
         place.answered_at = Some(Instant::now());
+        self.devices[device].unanswered -= 1;
         match sent {
             Sent::Delivered => self.tally.delivered += 1,
             Sent::Stored => self.tally.stored += 1,
