@@ -40,10 +40,12 @@ impl Cores {
     }
 
     /// Pins a process and its children to the server's core; what they start later stays there.
+    /// They get the scheduling priority of this process, which a session of their own has lost.
     pub fn pin_server_tree(&self, pid: u32) -> Result<()> {
         self.pin_server(pid)?;
         for child in children(pid)? {
             self.pin_server(child)?;
+            follow(child);
         }
         Ok(())
     }
@@ -98,6 +100,16 @@ fn children(parent: u32) -> Result<Vec<u32>> {
     Ok(children)
 }
 
+/// Gives the scheduling group of another process the priority of one's own. Every session has a
+/// group, and every process of PostgreSQL is a session.
+fn follow(pid: u32) {
+    let Ok(own) = fs::read_to_string("/proc/self/autogroup") else { return };
+    if let Some((_, nice)) = own.trim().rsplit_once("nice ") {
+        // It may have ended, and only root may raise a priority; then it stays as it is.
+        let _ = fs::write(format!("/proc/{pid}/autogroup"), nice);
+    }
+}
+
 fn taskset(cores: &str, pid: u32) -> Result<()> {
     let output = Command::new("taskset")
         .args(["--all-tasks", "--cpu-list", "--pid", cores, &pid.to_string()])
@@ -139,8 +151,28 @@ impl Usage {
         let cpu = self.cpu.saturating_sub(earlier.cpu);
         let wanted = cpu + self.waited.saturating_sub(earlier.waited);
         let share = cpu.as_secs_f64() / wall.as_secs_f64();
-        Spent { cpu, share, busy: (wanted.as_secs_f64() / wall.as_secs_f64()).min(1.0) }
+        Spent { cpu, wall, share, busy: (wanted.as_secs_f64() / wall.as_secs_f64()).min(1.0) }
     }
+}
+
+/// The memory of a process that lies in RAM, in bytes.
+pub fn resident(pid: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+        .with_context(|| format!("the process {pid} is gone"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    Ok(kib.with_context(|| format!("no VmRSS in /proc/{pid}/status"))? * 1024)
+}
+
+/// The CPU time of the processes that a process has started and that still run.
+pub fn cpu_of_children(pid: u32) -> Result<Duration> {
+    let mut ticks = 0;
+    for child in children(pid)? {
+        // A process may end while it is looked at.
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        ticks += cpu_ticks(&stat).unwrap_or_default();
+    }
+    Ok(of_ticks(ticks))
 }
 
 /// The CPU time that the calling thread has used.
@@ -155,6 +187,8 @@ pub fn own_cpu() -> Duration {
 pub struct Spent {
     /// CPU time, the kernel's for the process included.
     pub cpu: Duration,
+    /// How long the window was.
+    pub wall: Duration,
     /// CPU time as a part of the window.
     pub share: f64,
     /// The part of the window in which the process ran or waited for its core. Near 1, it never
@@ -180,7 +214,7 @@ fn of_ticks(ticks: u64) -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Cores, Usage, cpu_ticks, numbers};
+    use super::{Cores, Usage, cpu_ticks, numbers, own_cpu};
 
     #[test]
     fn lists_of_cores_are_read() {
@@ -200,14 +234,26 @@ mod tests {
     fn a_busy_thread_is_seen_to_be_busy() {
         let pid = std::process::id();
         let before = Usage::of(pid).unwrap();
-        let started = Instant::now();
+        let (started, own_before) = (Instant::now(), own_cpu());
         let mut turns = 0_u64;
-        while started.elapsed() < Duration::from_millis(300) {
+        // Others may be on the core.
+        while started.elapsed() < Duration::from_millis(300)
+            || own_cpu() < own_before + Duration::from_millis(100)
+        {
             turns = std::hint::black_box(turns + 1);
         }
         let spent = Usage::of(pid).unwrap().since(&before);
         assert!(spent.busy > 0.8, "{spent:?} after {turns} turns");
         assert!(spent.cpu > Duration::from_millis(50), "{spent:?}");
+    }
+
+    #[test]
+    fn memory_that_is_touched_is_resident() {
+        let pid = std::process::id();
+        let before = super::resident(pid).unwrap();
+        let touched = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(super::resident(pid).unwrap() > before + (32 << 20));
+        drop(touched);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use plasma_load_tests::figures::{progress, purchase_hot, ratchet, relay_unary};
+use plasma_load_tests::figures::{
+    idle_memory, latency_half, offline, progress, purchase_hot, ratchet, relay_connect, relay_unary,
+};
 use plasma_load_tests::machine::Cores;
 use plasma_load_tests::options::{Arguments, FigureName, Mode, Options};
 use plasma_load_tests::relay;
@@ -15,15 +17,20 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
 /// Everything together ends within this, whatever hangs.
-const AT_MOST: Duration = Duration::from_secs(460);
+const AT_MOST: Duration = Duration::from_mins(10);
 
 /// The order in which figures are measured.
-const ORDER: [FigureName; 6] = [
+const ORDER: [FigureName; 11] = [
     FigureName::Handshake,
     FigureName::RatchetTurn,
     FigureName::RatchetChain,
     FigureName::Fanout10,
     FigureName::RelayUnary,
+    FigureName::RelayConnect,
+    FigureName::LatencyHalf,
+    FigureName::IdleMemory,
+    FigureName::OfflineStore,
+    FigureName::OfflineDrain,
     FigureName::PurchaseHot,
 ];
 
@@ -71,18 +78,12 @@ async fn measure_all(
         if !options.wants(name) {
             continue;
         }
-        let measuring = async {
-            match name {
-                FigureName::RelayUnary => relay_unary::measure(options, cores).await,
-                FigureName::PurchaseHot => purchase_hot::measure(options, cores).await,
-                protocol => ratchet::measure(protocol, options),
-            }
-        };
+        let measuring = measure(name, options, cores);
         let outcome = timeout_at(deadline, measuring).await;
         // A figure that was cut short may have left this process pinned.
         let unpinned = cores.unpin(std::process::id());
-        match outcome.context("out of time").and_then(|figure| unpinned.and(figure)) {
-            Ok(figure) => figures.push(figure),
+        match outcome.context("out of time").and_then(|measured| unpinned.and(measured)) {
+            Ok(measured) => figures.extend(measured),
             Err(error) => {
                 progress(name.name(), "failed");
                 failures.push(error.context(name.name()));
@@ -90,4 +91,22 @@ async fn measure_all(
         }
     }
     (figures, failures)
+}
+
+async fn measure(name: FigureName, options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
+    let figure = match name {
+        FigureName::RelayUnary => relay_unary::measure(options, cores).await?,
+        FigureName::PurchaseHot => purchase_hot::measure(options, cores).await?,
+        FigureName::RelayConnect => return relay_connect::measure(options, cores).await,
+        FigureName::LatencyHalf => return latency_half::measure(options, cores).await,
+        FigureName::IdleMemory => return idle_memory::measure(options, cores).await,
+        FigureName::OfflineStore => return offline::measure(options, cores).await,
+        // What is stored is what is drained: both are measured together.
+        FigureName::OfflineDrain if options.wants(FigureName::OfflineStore) => {
+            return Ok(Vec::new());
+        }
+        FigureName::OfflineDrain => return offline::measure(options, cores).await,
+        protocol => ratchet::measure(protocol, options)?,
+    };
+    Ok(vec![figure])
 }

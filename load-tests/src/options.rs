@@ -21,7 +21,7 @@ pub struct Arguments {
 /// Another mode of the program.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
-    /// Serve the bare relay that `relay.unary` is compared with
+    /// Serve the bare relay that relaying is compared with
     RelayServer {
         /// Address to listen on
         #[arg(long)]
@@ -35,6 +35,21 @@ pub enum FigureName {
     /// Server CPU per relayed message.
     #[value(name = "relay.unary")]
     RelayUnary,
+    /// Server CPU per message that is relayed over one stream a device.
+    #[value(name = "relay.connect")]
+    RelayConnect,
+    /// Messages stored for absent devices.
+    #[value(name = "offline.store")]
+    OfflineStore,
+    /// Messages that were stored, delivered and deleted.
+    #[value(name = "offline.drain")]
+    OfflineDrain,
+    /// Server memory per idle connection.
+    #[value(name = "idle.memory")]
+    IdleMemory,
+    /// How long messages take at half of the greatest load.
+    #[value(name = "latency.half")]
+    LatencyHalf,
     /// Purchases against one tenant's revenue.
     #[value(name = "purchase.hot")]
     PurchaseHot,
@@ -57,6 +72,11 @@ impl FigureName {
     pub const fn name(self) -> &'static str {
         match self {
             Self::RelayUnary => "relay.unary",
+            Self::RelayConnect => "relay.connect",
+            Self::OfflineStore => "offline.store",
+            Self::OfflineDrain => "offline.drain",
+            Self::IdleMemory => "idle.memory",
+            Self::LatencyHalf => "latency.half",
             Self::PurchaseHot => "purchase.hot",
             Self::Handshake => "handshake",
             Self::RatchetTurn => "ratchet.turn",
@@ -78,12 +98,15 @@ pub struct Options {
     /// Pairs of runs, ours and the yardstick's in turn; at least 3
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(3..=50))]
     pub runs: u32,
-    /// Devices of relay.unary, each with a connection of its own; even
+    /// Devices of the figures with messages, each with a connection of its own; even
     #[arg(long, env = "BENCH_CONNECTIONS", value_parser = even_connections)]
     pub connections: Option<usize>,
-    /// Messages in flight of relay.unary
+    /// Messages in flight at saturation
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub in_flight: u16,
+    /// Connections of idle.memory, in ascending order; even
+    #[arg(long, value_delimiter = ',', value_parser = even_idle)]
+    pub idle: Vec<usize>,
     /// Seconds of each measured window
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub seconds: Option<u64>,
@@ -98,9 +121,17 @@ impl Options {
         self.only.is_empty() || self.only.contains(&figure)
     }
 
-    /// The devices of `relay.unary`.
+    /// The devices of the figures with messages.
     pub fn connections(&self) -> usize {
         self.connections.unwrap_or(if self.quick { 50 } else { 200 })
+    }
+
+    /// The numbers of connections of `idle.memory`, ascending.
+    pub fn idle(&self) -> Vec<usize> {
+        if !self.idle.is_empty() {
+            return self.idle.clone();
+        }
+        vec![if self.quick { 100 } else { 1_000 }]
     }
 
     /// The length of a measured window.
@@ -115,9 +146,17 @@ impl Options {
 }
 
 fn even_connections(text: &str) -> Result<usize, String> {
+    even(text, 1_000)
+}
+
+fn even_idle(text: &str) -> Result<usize, String> {
+    even(text, 10_000)
+}
+
+fn even(text: &str, most: usize) -> Result<usize, String> {
     let count: usize = text.parse().map_err(|_| "must be a number".to_owned())?;
-    let allowed = (2..=1_000).contains(&count) && count.is_multiple_of(2);
-    allowed.then_some(count).ok_or_else(|| "must be an even number from 2 to 1000".to_owned())
+    let allowed = (2..=most).contains(&count) && count.is_multiple_of(2);
+    allowed.then_some(count).ok_or_else(|| format!("must be an even number from 2 to {most}"))
 }
 
 #[cfg(test)]

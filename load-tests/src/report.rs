@@ -23,7 +23,7 @@ pub struct Run {
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
     /// Name, such as `relay.unary`.
-    pub name: &'static str,
+    pub name: String,
     /// Median of ours.
     pub value: f64,
     /// Unit of both.
@@ -38,10 +38,10 @@ pub struct Figure {
 
 impl Figure {
     /// Takes the medians of at least three pairs.
-    pub fn of(name: &'static str, unit: &'static str, runs: Vec<Run>) -> Self {
+    pub fn of(name: impl Into<String>, unit: &'static str, runs: Vec<Run>) -> Self {
         let value = median(runs.iter().map(|run| run.value));
         let yardstick = median(runs.iter().map(|run| run.yardstick));
-        Self { name, value, unit, yardstick, ratio: value / yardstick, runs }
+        Self { name: name.into(), value, unit, yardstick, ratio: value / yardstick, runs }
     }
 }
 
@@ -85,7 +85,7 @@ pub fn table(figures: &[Figure]) -> Table {
             })
             .collect();
         table.add_row([
-            figure.name.to_owned(),
+            figure.name.clone(),
             number(figure.value),
             number(figure.yardstick),
             figure.unit.to_owned(),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use plasma_load_tests::generator::{BareProtocol, Load};
+use plasma_load_tests::generator::{BareProtocol, Load, Pace, Running, StreamLoad};
 use plasma_load_tests::relay;
 use tokio::net::TcpListener;
 use tokio::task::LocalSet;
@@ -18,11 +18,20 @@ async fn running_relay() -> SocketAddr {
     address
 }
 
+async fn bare_load(
+    address: SocketAddr,
+    devices: usize,
+    in_flight: u16,
+    pace: Pace,
+) -> Load<BareProtocol> {
+    Load::start(address, BareProtocol::of(0..devices).unwrap(), in_flight, pace).await.unwrap()
+}
+
 #[tokio::test]
 async fn every_message_of_a_load_is_sent_delivered_and_acknowledged_once() {
     let load = async {
         let address = running_relay().await;
-        let mut load = Load::start(address, BareProtocol::new(6).unwrap(), 16).await.unwrap();
+        let mut load = bare_load(address, 6, 16, Pace::Closed).await;
         load.run(WINDOW).await.unwrap();
         let before = load.tally();
         let after = load.finish().await.unwrap();
@@ -39,7 +48,7 @@ async fn a_second_load_finds_nothing_of_the_first() {
     let loads = async {
         let address = running_relay().await;
         for _ in 0..2 {
-            let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+            let mut load = bare_load(address, 2, 4, Pace::Closed).await;
             load.run(WINDOW).await.unwrap();
             assert_eq!(load.finish().await.unwrap().repeated, 0);
         }
@@ -65,11 +74,59 @@ async fn a_server_that_goes_away_fails_the_load() {
                 }
             });
         });
-        let mut load = Load::start(address, BareProtocol::new(2).unwrap(), 4).await.unwrap();
+        let mut load = bare_load(address, 2, 4, Pace::Closed).await;
         load.run(WINDOW).await.unwrap();
         end.send(()).unwrap();
         assert!(load.run(Duration::from_secs(20)).await.is_err());
         server.join().unwrap();
     };
     LocalSet::new().run_until(load).await;
+}
+
+async fn bare_streams(
+    address: SocketAddr,
+    in_flight: u16,
+    burst: u16,
+    pace: Pace,
+) -> StreamLoad<BareProtocol> {
+    let protocol = BareProtocol::of(0..6).unwrap();
+    StreamLoad::start(address, protocol, in_flight, burst, pace).await.unwrap()
+}
+
+#[tokio::test]
+async fn over_streams_every_message_is_sent_delivered_and_answered_once_and_in_order() {
+    let loads = async {
+        let address = running_relay().await;
+        for burst in [1, 16] {
+            let mut load = bare_streams(address, 64, burst, Pace::Closed).await;
+            load.run(WINDOW).await.unwrap();
+            let tally = load.finish().await.unwrap();
+            assert!(tally.done > 64, "{tally:?}");
+            assert_eq!((tally.done, tally.stored), (tally.delivered, 0));
+            assert_eq!((tally.repeated, tally.misordered), (0, 0));
+        }
+    };
+    LocalSet::new().run_until(loads).await;
+}
+
+#[tokio::test]
+async fn an_open_loop_sends_what_is_due_and_no_more() {
+    let loads = async {
+        let address = running_relay().await;
+        let pace = Pace::Open { per_second: 500.0 };
+        let mut unary = bare_load(address, 4, 16, pace).await;
+        let mut streams = bare_streams(address, 16, 1, pace).await;
+        let (one, other) = tokio::join!(unary.run(WINDOW), streams.run(WINDOW));
+        one.unwrap();
+        other.unwrap();
+        for (tally, latencies) in
+            [(unary.tally(), unary.latencies()), (streams.tally(), streams.latencies())]
+        {
+            assert!(tally.done > 10 && tally.done <= 500, "{tally:?}");
+            assert!(latencies.count >= tally.done && latencies.p50 <= latencies.p99);
+        }
+        unary.finish().await.unwrap();
+        streams.finish().await.unwrap();
+    };
+    LocalSet::new().run_until(loads).await;
 }

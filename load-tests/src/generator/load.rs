@@ -6,37 +6,27 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use h2::RecvStream;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet, spawn_local};
 use tokio::time::timeout;
 
 use super::connection::{Connection, Head, head};
+use super::latency::{Latencies, Quantiles};
+use super::pace::{Pace, Pacer};
 use super::protocol::{Event, Protocol, Sent};
+use super::running::{Running, Tally, why};
 use super::slots::{Arrival, Noted, Slots};
 use super::wire::Frames;
 
 /// Connections that are opened at a time.
-const OPENING: usize = 32;
-const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
-const READY_LOOK: Duration = Duration::from_millis(5);
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const OPENING: usize = 32;
+pub(super) const OPEN_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const READY_LOOK: Duration = Duration::from_millis(5);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(15);
 /// Devices send in turn, each followed by one this many places on, so that neighbours on the
 /// server's side of things are not neighbours in time. Prime, and so it visits every device.
-const STRIDE: usize = 7_919;
-
-/// What a load has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// Messages that were sent, delivered and acknowledged.
-    pub done: u64,
-    /// Messages whose send was answered without storing them.
-    pub delivered: u64,
-    /// Messages that the server stored first.
-    pub stored: u64,
-    /// Deliveries beside the first of each message.
-    pub repeated: u64,
-}
+pub(super) const STRIDE: usize = 7_919;
 
 /// A running load. Stops when dropped.
 #[derive(Debug)]
@@ -44,6 +34,7 @@ pub struct Load<P> {
     shared: Rc<Shared>,
     senders: JoinSet<Result<()>>,
     streams: JoinSet<Result<()>>,
+    ticking: JoinHandle<()>,
     protocol: PhantomData<P>,
 }
 
@@ -54,7 +45,8 @@ struct Shared {
     tally: RefCell<Tally>,
     turn: Cell<usize>,
     ready: Cell<usize>,
-    stopping: Cell<bool>,
+    pacer: Rc<Pacer>,
+    latencies: Latencies,
 }
 
 #[derive(Debug)]
@@ -65,9 +57,14 @@ struct Device {
 }
 
 impl<P: Protocol> Load<P> {
-    /// Connects every device, opens its stream, and begins to send. Must be called on a
-    /// `LocalSet`.
-    pub async fn start(address: SocketAddr, protocol: P, in_flight: u16) -> Result<Self> {
+    /// Connects every device, opens its stream, and begins to send: nothing where there may be
+    /// nothing in flight. Must be called on a `LocalSet`.
+    pub async fn start(
+        address: SocketAddr,
+        protocol: P,
+        in_flight: u16,
+        pace: Pace,
+    ) -> Result<Self> {
         let protocol = Rc::new(protocol);
         let opening = open_all(address, &protocol);
         let opened =
@@ -79,51 +76,49 @@ impl<P: Protocol> Load<P> {
             tally: RefCell::default(),
             turn: Cell::default(),
             ready: Cell::default(),
-            stopping: Cell::default(),
+            pacer: Rc::new(Pacer::new(pace)),
+            latencies: Latencies::new()?,
         });
         let (senders, mut streams) = (JoinSet::new(), JoinSet::new());
         for (device, body) in bodies.into_iter().enumerate() {
             let (shared, protocol) = (Rc::clone(&shared), Rc::clone(&protocol));
             streams.spawn_local(receive(shared, protocol, device, body));
         }
-        let mut load = Self { shared, senders, streams, protocol: PhantomData };
-        timeout(OPEN_TIMEOUT, load.until_ready()).await.context("a stream has a backlog")??;
+        let ready = until_ready::<P>(&shared, &mut streams);
+        timeout(OPEN_TIMEOUT, ready).await.context("a stream has a backlog")??;
+        let ticking = spawn_local(Rc::clone(&shared.pacer).tick());
+        let mut load = Self { shared, senders, streams, ticking, protocol: PhantomData };
         for place in 0..in_flight {
             let (shared, protocol) = (Rc::clone(&load.shared), Rc::clone(&protocol));
             load.senders.spawn_local(send_on(shared, protocol, place));
         }
         Ok(load)
     }
+}
 
-    /// Waits until every stream has said that messages for it are relayed, not stored.
-    async fn until_ready(&mut self) -> Result<()> {
-        while P::SAYS_READY && self.shared.ready.get() < self.shared.devices.len() {
-            tokio::select! {
-                () = tokio::time::sleep(READY_LOOK) => {}
-                ended = self.streams.join_next() => return Err(why(ended, "a stream ended")),
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets the load run for a while. Fails as soon as any call or stream does.
-    pub async fn run(&mut self, duration: Duration) -> Result<()> {
+impl<P: Protocol> Running for Load<P> {
+    async fn run(&mut self, duration: Duration) -> Result<()> {
         tokio::select! {
             () = tokio::time::sleep(duration) => Ok(()),
-            ended = self.senders.join_next() => Err(why(ended, "a sender stopped")),
+            Some(ended) = self.senders.join_next() => Err(why(Some(ended), "a sender stopped")),
             ended = self.streams.join_next() => Err(why(ended, "a stream ended")),
         }
     }
 
-    /// What the load has done so far.
-    pub fn tally(&self) -> Tally {
+    fn tally(&self) -> Tally {
         *self.shared.tally.borrow()
     }
 
-    /// Sends no more and waits until everything in flight is done. Fails where a message was lost
-    /// or, though relayed, came twice.
-    pub async fn finish(mut self) -> Result<Tally> {
-        self.shared.stopping.set(true);
+    fn begin_window(&self) {
+        self.shared.latencies.clear();
+    }
+
+    fn latencies(&self) -> Quantiles {
+        self.shared.latencies.read()
+    }
+
+    async fn finish(mut self) -> Result<Tally> {
+        self.shared.pacer.stop();
         let drained = timeout(DRAIN_TIMEOUT, async {
             while let Some(ended) = self.senders.join_next().await {
                 ended??;
@@ -137,27 +132,28 @@ impl<P: Protocol> Load<P> {
                 self.shared.slots.waiting()
             ),
         }
-        let tally = self.tally();
-        // What is stored may be offered a second time; what is relayed may not.
-        ensure!(
-            tally.repeated == 0 || tally.stored > 0,
-            "{} messages were delivered twice",
-            tally.repeated
-        );
-        ensure!(
-            tally.done == tally.delivered + tally.stored,
-            "the counts of a load disagree: {tally:?}"
-        );
-        Ok(tally)
+        self.tally().checked()
     }
 }
 
-fn why(ended: Option<Result<Result<()>, tokio::task::JoinError>>, what: &str) -> anyhow::Error {
-    match ended {
-        Some(Ok(Err(error))) => error.context(what.to_owned()),
-        Some(Err(error)) => anyhow!(error).context(what.to_owned()),
-        Some(Ok(Ok(()))) | None => anyhow!("{what} by itself"),
+impl<P> Drop for Load<P> {
+    fn drop(&mut self) {
+        self.ticking.abort();
     }
+}
+
+/// Waits until every stream has said that messages for it are relayed, not stored.
+async fn until_ready<P: Protocol>(
+    shared: &Shared,
+    streams: &mut JoinSet<Result<()>>,
+) -> Result<()> {
+    while P::SAYS_READY && shared.ready.get() < shared.devices.len() {
+        tokio::select! {
+            () = tokio::time::sleep(READY_LOOK) => {}
+            ended = streams.join_next() => return Err(why(ended, "a stream ended")),
+        }
+    }
+    Ok(())
 }
 
 async fn open_all<P: Protocol>(
@@ -190,11 +186,11 @@ async fn open<P: Protocol>(
 
 /// Keeps one message in flight until the load stops.
 async fn send_on<P: Protocol>(shared: Rc<Shared>, protocol: Rc<P>, place: u16) -> Result<()> {
-    while !shared.stopping.get() {
+    while let Some(due) = shared.pacer.next().await {
         let turn = shared.turn.get();
         shared.turn.set(turn.wrapping_add(1));
         let sender = turn.wrapping_mul(STRIDE) % shared.devices.len();
-        let mark = shared.slots.begin(place);
+        let mark = shared.slots.begin(place, due);
 
         let sent = async {
             let device = &shared.devices[sender];
@@ -205,7 +201,7 @@ async fn send_on<P: Protocol>(shared: Rc<Shared>, protocol: Rc<P>, place: u16) -
             let arrival = shared.slots.arrival(place).await;
             ensure!(arrival.device == sender ^ 1, "a message arrived at another device");
             let device = &shared.devices[arrival.device];
-            let request = protocol.acknowledge(&arrival.envelope_id);
+            let request = protocol.acknowledge(&[arrival.envelope_id]);
             device.connection.call(&device.acknowledge, request).await.context("Acknowledge")
         };
         let (sent, _) = tokio::try_join!(sent, acknowledged)?;
@@ -242,8 +238,9 @@ async fn receive<P: Protocol>(
             };
             let envelope_id = event.slice_ref(delivered.envelope_id);
             let arrival = Arrival { device, envelope_id: envelope_id.clone() };
-            if shared.slots.note(delivered.mark, arrival) == Noted::Again {
-                repeated.push(envelope_id);
+            match shared.slots.note(delivered.mark, arrival) {
+                Noted::First(due) => shared.latencies.note(due),
+                Noted::Again => repeated.push(envelope_id),
             }
             Ok(())
         })?;
@@ -251,7 +248,7 @@ async fn receive<P: Protocol>(
         for envelope_id in repeated.drain(..) {
             shared.tally.borrow_mut().repeated += 1;
             let Device { connection, acknowledge, .. } = &shared.devices[device];
-            connection.call(acknowledge, protocol.acknowledge(&envelope_id)).await?;
+            connection.call(acknowledge, protocol.acknowledge(&[envelope_id])).await?;
         }
     }
     bail!("the server ended the stream: {:?}", body.trailers().await?)

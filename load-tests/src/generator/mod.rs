@@ -7,13 +7,25 @@
 //! One thread does it all.
 
 mod connection;
+mod drain;
+mod latency;
 mod load;
+mod pace;
+mod post;
 mod protocol;
+mod running;
 mod slots;
+mod stream;
 mod wire;
 
-pub use load::{Load, Tally};
-pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent};
+pub use drain::drain;
+pub use latency::Quantiles;
+pub use load::Load;
+pub use pace::Pace;
+pub use post::Post;
+pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent, StreamProtocol};
+pub use running::{Running, Tally};
+pub use stream::StreamLoad;
 
 /// Bytes of ciphertext of each message.
 pub const CIPHERTEXT_LENGTH: usize = 1024;

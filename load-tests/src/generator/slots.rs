@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -20,8 +21,8 @@ pub struct Arrival {
 /// What became of a delivery that was noted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noted {
-    /// The message was waited for.
-    First,
+    /// The message was waited for, and was due at this moment.
+    First(Instant),
     /// The message had arrived before, or is none of this load.
     Again,
 }
@@ -29,7 +30,8 @@ pub enum Noted {
 #[derive(Debug, Default)]
 struct Slot {
     sequence: u32,
-    waiting: bool,
+    /// When the message was due; `None` when none is waited for.
+    due: Option<Instant>,
     arrival: Option<Arrival>,
     waker: Option<Waker>,
 }
@@ -45,10 +47,10 @@ impl Slots {
     }
 
     /// Begins a message in a place; its mark.
-    pub fn begin(&self, place: u16) -> Mark {
+    pub fn begin(&self, place: u16, due: Instant) -> Mark {
         let mut slot = self.0[usize::from(place)].borrow_mut();
         slot.sequence += 1;
-        slot.waiting = true;
+        slot.due = Some(due);
         slot.arrival = None;
         Mark { place: place.into(), sequence: slot.sequence }
     }
@@ -57,15 +59,15 @@ impl Slots {
     pub fn note(&self, mark: Mark, arrival: Arrival) -> Noted {
         let place = usize::try_from(mark.place).ok().and_then(|place| self.0.get(place));
         let Some(mut slot) = place.map(RefCell::borrow_mut) else { return Noted::Again };
-        if !slot.waiting || slot.sequence != mark.sequence {
+        if slot.sequence != mark.sequence {
             return Noted::Again;
         }
-        slot.waiting = false;
+        let Some(due) = slot.due.take() else { return Noted::Again };
         slot.arrival = Some(arrival);
         if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
-        Noted::First
+        Noted::First(due)
     }
 
     /// Waits for the delivery of the message in a place.
@@ -83,12 +85,14 @@ impl Slots {
 
     /// Counts the messages that have not arrived.
     pub fn waiting(&self) -> usize {
-        self.0.iter().filter(|slot| slot.borrow().waiting).count()
+        self.0.iter().filter(|slot| slot.borrow().due.is_some()).count()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use bytes::Bytes;
 
     use super::{Arrival, Mark, Noted, Slots};
@@ -100,9 +104,10 @@ mod tests {
     #[tokio::test]
     async fn a_message_arrives_once() {
         let slots = Slots::new(2);
-        let mark = slots.begin(1);
+        let due = Instant::now();
+        let mark = slots.begin(1, due);
         assert_eq!(slots.waiting(), 1);
-        assert_eq!(slots.note(mark, arrival()), Noted::First);
+        assert_eq!(slots.note(mark, arrival()), Noted::First(due));
         assert_eq!(slots.note(mark, arrival()), Noted::Again);
         assert_eq!(slots.arrival(1).await, arrival());
         assert_eq!(slots.waiting(), 0);
@@ -111,12 +116,13 @@ mod tests {
     #[test]
     fn what_is_not_waited_for_is_noticed() {
         let slots = Slots::new(1);
-        let earlier = slots.begin(0);
-        let mark = slots.begin(0);
+        let due = Instant::now();
+        let earlier = slots.begin(0, due);
+        let mark = slots.begin(0, due);
         let unknown = Mark { place: 9, sequence: 1 };
         for mark in [earlier, unknown] {
             assert_eq!(slots.note(mark, arrival()), Noted::Again);
         }
-        assert_eq!(slots.note(mark, arrival()), Noted::First);
+        assert_eq!(slots.note(mark, arrival()), Noted::First(due));
     }
 }

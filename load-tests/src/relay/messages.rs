@@ -39,14 +39,74 @@ pub struct Envelope {
     pub ciphertext: Bytes,
 }
 
-/// Acknowledges a delivery.
+/// Acknowledges deliveries.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct AcknowledgeRequest {
-    /// The envelope.
-    #[prost(string, tag = "1")]
-    pub envelope_id: String,
+    /// The envelopes.
+    #[prost(string, repeated, tag = "1")]
+    pub envelope_ids: Vec<String>,
 }
 
 /// The acknowledgement was taken.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct AcknowledgeResponse {}
+
+/// One thing that a device says on its stream of both directions.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ConnectRequest {
+    /// What it says.
+    #[prost(oneof = "Call", tags = "1, 2, 3")]
+    pub call: Option<Call>,
+}
+
+/// What a device says.
+#[derive(Clone, PartialEq, Eq, prost::Oneof)]
+pub enum Call {
+    /// Which device it is; comes first, and is answered as the send 0 is.
+    #[prost(message, tag = "1")]
+    Open(ReceiveRequest),
+    /// A send, answered with [`Sent`].
+    #[prost(message, tag = "2")]
+    Send(ConnectSend),
+    /// Acknowledgements, not answered.
+    #[prost(message, tag = "3")]
+    Acknowledge(AcknowledgeRequest),
+}
+
+/// A send on a stream.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ConnectSend {
+    /// Comes back in the answer.
+    #[prost(uint64, tag = "1")]
+    pub call_id: u64,
+    /// What is sent.
+    #[prost(message, optional, tag = "2")]
+    pub send: Option<SendRequest>,
+}
+
+/// One thing that the relay says on a stream of both directions.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ConnectResponse {
+    /// What it says.
+    #[prost(oneof = "ConnectEvent", tags = "1, 2")]
+    pub event: Option<ConnectEvent>,
+}
+
+/// What the relay says.
+#[derive(Clone, PartialEq, Eq, prost::Oneof)]
+pub enum ConnectEvent {
+    /// A delivery.
+    #[prost(message, tag = "1")]
+    Envelope(Envelope),
+    /// A send is on its way.
+    #[prost(message, tag = "2")]
+    Sent(Sent),
+}
+
+/// The answer to a send on a stream.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct Sent {
+    /// Of the send.
+    #[prost(uint64, tag = "1")]
+    pub call_id: u64,
+}

@@ -1,9 +1,11 @@
-//! The yardstick of `relay.unary`: a bare tonic relay.
+//! The yardstick of relaying: a bare tonic relay.
 //!
-//! The same calls as `MessageService` — unary Send, server-streamed deliveries, unary Acknowledge —
-//! with routing in memory and nothing else: no authentication, no check of fields, no storage, no
-//! encryption. A credential is sent and not looked at.
+//! The same calls as `MessageService` — unary Send, server-streamed deliveries and unary
+//! Acknowledge, and all of it on one stream of both directions — with routing in memory and nothing
+//! else: no authentication, no check of fields, no storage, no encryption. A credential is sent and
+//! not looked at.
 
+mod connect;
 mod messages;
 mod service;
 
@@ -19,9 +21,10 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 pub use messages::{
-    AcknowledgeRequest, AcknowledgeResponse, Envelope, ReceiveRequest, SendRequest, SendResponse,
+    AcknowledgeRequest, AcknowledgeResponse, Call, ConnectEvent, ConnectRequest, ConnectResponse,
+    ConnectSend, Envelope, ReceiveRequest, SendRequest, SendResponse, Sent,
 };
-pub use service::{ACKNOWLEDGE_PATH, RECEIVE_PATH, Relay, SEND_PATH};
+pub use service::{ACKNOWLEDGE_PATH, CONNECT_PATH, RECEIVE_PATH, Relay, SEND_PATH};
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 const PORT_ATTEMPTS: u32 = 5;

@@ -11,12 +11,14 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
-use tonic::{Code, Request, Response, Status};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::connect::{Connected, Events};
 use super::messages::{
-    AcknowledgeRequest, AcknowledgeResponse, Envelope, ReceiveRequest, SendRequest, SendResponse,
+    AcknowledgeRequest, AcknowledgeResponse, ConnectRequest, ConnectResponse, Envelope,
+    ReceiveRequest, SendRequest, SendResponse,
 };
 
 /// Takes a [`SendRequest`].
@@ -25,9 +27,11 @@ pub const SEND_PATH: &str = "/bench.relay.v1.Relay/Send";
 pub const RECEIVE_PATH: &str = "/bench.relay.v1.Relay/Receive";
 /// Takes an [`AcknowledgeRequest`].
 pub const ACKNOWLEDGE_PATH: &str = "/bench.relay.v1.Relay/Acknowledge";
+/// Takes a stream of [`ConnectRequest`], streams [`ConnectResponse`].
+pub const CONNECT_PATH: &str = "/bench.relay.v1.Relay/Connect";
 
 /// Deliveries that may wait for a stream.
-const QUEUE_LENGTH: usize = 64;
+pub(super) const QUEUE_LENGTH: usize = 64;
 
 type Delivery = Result<Envelope, Status>;
 
@@ -35,6 +39,7 @@ type Delivery = Result<Envelope, Status>;
 #[derive(Debug, Clone, Default)]
 pub struct Relay {
     streams: Arc<DashMap<String, mpsc::Sender<Delivery>>>,
+    connected: Connected,
 }
 
 impl Relay {
@@ -92,6 +97,10 @@ impl Service<http::Request<Body>> for Relay {
                 let mut grpc = Grpc::new(ProstCodec::default());
                 Ok(grpc.server_streaming(ReceiveCall(relay), request).await)
             }),
+            CONNECT_PATH => Box::pin(async move {
+                let mut grpc = Grpc::new(ProstCodec::default());
+                Ok(grpc.streaming(ConnectCall(relay), request).await)
+            }),
             _ => Box::pin(async { Ok(Status::new(Code::Unimplemented, "").into_http()) }),
         }
     }
@@ -132,5 +141,18 @@ impl ServerStreamingService<ReceiveRequest> for ReceiveCall {
     fn call(&mut self, request: Request<ReceiveRequest>) -> Self::Future {
         let deliveries = self.0.receive(request.into_inner());
         Box::pin(async { Ok(Response::new(deliveries)) })
+    }
+}
+
+struct ConnectCall(Relay);
+
+impl StreamingService<ConnectRequest> for ConnectCall {
+    type Response = ConnectResponse;
+    type ResponseStream = Events;
+    type Future = BoxFuture<'static, Answer<Events>>;
+
+    fn call(&mut self, request: Request<Streaming<ConnectRequest>>) -> Self::Future {
+        let events = self.0.connected.connect(request.into_inner());
+        Box::pin(async { Ok(Response::new(events)) })
     }
 }

@@ -2,14 +2,16 @@
 
 mod bare;
 mod plasma;
+mod template;
 
 use anyhow::{Context, Result};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use plasma_proto::id;
 
 pub use bare::BareProtocol;
 pub use plasma::PlasmaProtocol;
 
+use self::template::{CallTemplate, SendTemplate};
 use super::CIPHERTEXT_LENGTH;
 use super::wire::fields;
 
@@ -35,7 +37,10 @@ impl Mark {
 
     fn read(ciphertext: &[u8]) -> Result<Self> {
         let bytes = ciphertext.first_chunk().context("a ciphertext is too short")?;
-        let number = u64::from_be_bytes(*bytes);
+        Self::of(u64::from_be_bytes(*bytes))
+    }
+
+    fn of(number: u64) -> Result<Self> {
         let sequence = u32::try_from(number & u64::from(u32::MAX))?;
         Ok(Self { place: u32::try_from(number >> 32)?, sequence })
     }
@@ -93,8 +98,8 @@ pub trait Protocol: 'static {
     /// Sends a message from a device to the one it chats with.
     fn send(&self, device: usize, mark: Mark) -> Bytes;
 
-    /// Acknowledges an envelope.
-    fn acknowledge(&self, envelope_id: &[u8]) -> Bytes;
+    /// Acknowledges envelopes.
+    fn acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes;
 
     /// Reads an event of a stream.
     fn read_event(event: &[u8]) -> Result<Event<'_>>;
@@ -103,28 +108,31 @@ pub trait Protocol: 'static {
     fn read_sent(answer: &[u8]) -> Result<Sent>;
 }
 
-/// A send, encoded but for what differs from message to message.
-#[derive(Debug)]
-struct SendTemplate {
-    frame: Vec<u8>,
-    id_at: usize,
-    mark_at: usize,
+/// What a stream of both directions says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEvent<'a> {
+    /// What a stream of deliveries says as well.
+    Event(Event<'a>),
+    /// A send is answered.
+    Answer(Mark, Sent),
 }
 
-impl SendTemplate {
-    fn new(frame: Vec<u8>, id: &str, ciphertext: &[u8]) -> Result<Self> {
-        let place = |part: &[u8]| frame.windows(part.len()).position(|window| window == part);
-        let id_at = place(id.as_bytes()).context("the id is in the request")?;
-        let mark_at = place(ciphertext).context("the ciphertext is in the request")?;
-        Ok(Self { frame, id_at, mark_at })
-    }
+/// What a load says on streams of both directions, framed.
+pub trait StreamProtocol: Protocol {
+    /// Path of the call.
+    const CONNECT: &'static str;
 
-    fn fill(&self, id: &str, mark: Mark) -> Bytes {
-        let mut out = BytesMut::from(&self.frame[..]);
-        out[self.id_at..self.id_at + id.len()].copy_from_slice(id.as_bytes());
-        out[self.mark_at..self.mark_at + Mark::LENGTH].copy_from_slice(&mark.bytes());
-        out.freeze()
-    }
+    /// What a device says first, if anything.
+    fn open(&self, device: usize) -> Option<Bytes>;
+
+    /// Sends a message from a device to the one it chats with.
+    fn stream_send(&self, device: usize, mark: Mark) -> Bytes;
+
+    /// Acknowledges envelopes.
+    fn stream_acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes;
+
+    /// Reads what the server says.
+    fn read_stream_event(event: &[u8]) -> Result<StreamEvent<'_>>;
 }
 
 fn random_ciphertext() -> Result<Bytes> {
@@ -143,6 +151,10 @@ const NO_MARK: Mark = Mark { place: 0, sequence: 0 };
 fn random_number() -> u64 {
     // The version bits of an id are the sender's business; 0 would be no id.
     u64::from_be_bytes(plasma_testkit::secret::bytes()) | 1
+}
+
+fn texts(ids: &[Bytes]) -> Vec<String> {
+    ids.iter().map(|id| String::from_utf8_lossy(id).into_owned()).collect()
 }
 
 fn delivered(envelope: &[u8], id_field: u64, ciphertext_field: u64) -> Result<Delivered<'_>> {

@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::connect_request::Call;
 
 use super::super::wire::{Field, fields, find, frame};
 use super::{
-    Event, Mark, NO_MARK, Protocol, SendTemplate, Sent, delivered, message_id, random_ciphertext,
-    random_number,
+    CallTemplate, Event, Mark, NO_MARK, Protocol, SendTemplate, Sent, StreamEvent, StreamProtocol,
+    delivered, message_id, random_ciphertext, random_number, texts,
 };
 use crate::enrollment::Enrolled;
 
@@ -15,7 +16,14 @@ use crate::enrollment::Enrolled;
 #[derive(Debug)]
 pub struct PlasmaProtocol {
     load: u64,
-    devices: Vec<(String, SendTemplate)>,
+    devices: Vec<Device>,
+}
+
+#[derive(Debug)]
+struct Device {
+    access_token: String,
+    send: SendTemplate,
+    stream_send: CallTemplate,
 }
 
 impl PlasmaProtocol {
@@ -38,8 +46,11 @@ impl PlasmaProtocol {
                     own_manifest_hash: own.manifest_hash.clone(),
                     ephemeral: false,
                 };
-                let template = SendTemplate::new(frame(&request), &id, &ciphertext)?;
-                devices.push((own.access_token.clone(), template));
+                let send = SendTemplate::new(frame(&request), &id, &ciphertext)?;
+                let call = said(CallTemplate::CALL, Call::Send(request));
+                let stream_send = CallTemplate::new(call, &id, &ciphertext)?;
+                let access_token = own.access_token.clone();
+                devices.push(Device { access_token, send, stream_send });
             }
         }
         Ok(Self { load, devices })
@@ -57,7 +68,7 @@ impl Protocol for PlasmaProtocol {
     }
 
     fn bearer(&self, device: usize) -> &str {
-        &self.devices[device].0
+        &self.devices[device].access_token
     }
 
     fn receive(&self, _: usize) -> Bytes {
@@ -65,12 +76,11 @@ impl Protocol for PlasmaProtocol {
     }
 
     fn send(&self, device: usize, mark: Mark) -> Bytes {
-        self.devices[device].1.fill(&message_id("msg", self.load, mark), mark)
+        self.devices[device].send.fill(&message_id("msg", self.load, mark), mark)
     }
 
-    fn acknowledge(&self, envelope_id: &[u8]) -> Bytes {
-        let envelope_ids = vec![String::from_utf8_lossy(envelope_id).into_owned()];
-        frame(&pb::AcknowledgeRequest { envelope_ids }).into()
+    fn acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes {
+        frame(&pb::AcknowledgeRequest { envelope_ids: texts(envelope_ids) }).into()
     }
 
     fn read_event(event: &[u8]) -> Result<Event<'_>> {
@@ -99,6 +109,51 @@ impl Protocol for PlasmaProtocol {
     }
 }
 
+impl StreamProtocol for PlasmaProtocol {
+    const CONNECT: &'static str = "/plasma.messaging.v1.MessageService/Connect";
+
+    fn open(&self, _: usize) -> Option<Bytes> {
+        None
+    }
+
+    fn stream_send(&self, device: usize, mark: Mark) -> Bytes {
+        self.devices[device].stream_send.fill(&message_id("msg", self.load, mark), mark)
+    }
+
+    fn stream_acknowledge(&self, envelope_ids: &[Bytes]) -> Bytes {
+        let request = pb::AcknowledgeRequest { envelope_ids: texts(envelope_ids) };
+        said(0, Call::Acknowledge(request)).into()
+    }
+
+    fn read_stream_event(event: &[u8]) -> Result<StreamEvent<'_>> {
+        let (number, content) = fields(event).next().context("an empty event")??;
+        if number != 6 {
+            return Self::read_event(event).map(StreamEvent::Event);
+        }
+        let (mut mark, mut sent) = (None, None);
+        for field in fields(content.bytes()?) {
+            match field? {
+                (1, Field::Varint(call_id)) => {
+                    mark = CallTemplate::mark(call_id).transpose()?;
+                }
+                (2, answer) => sent = Some(Self::read_sent(answer.bytes()?)?),
+                (5, error) => {
+                    let message = find(error.bytes()?, 2)?.map(Field::bytes).transpose()?;
+                    let message = String::from_utf8_lossy(message.unwrap_or_default());
+                    bail!("a call on a stream failed: {message}");
+                }
+                (number, _) => bail!("an answer has the unknown field {number}"),
+            }
+        }
+        let mark = mark.context("an answer to no send")?;
+        Ok(StreamEvent::Answer(mark, sent.context("an answer without a result")?))
+    }
+}
+
+fn said(call_id: u64, call: Call) -> Vec<u8> {
+    frame(&pb::ConnectRequest { call_id, call: Some(call) })
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
@@ -107,7 +162,7 @@ mod tests {
     use prost::Message;
     use uuid::Uuid;
 
-    use super::{Event, Mark, PlasmaProtocol, Protocol, Sent};
+    use super::{Event, Mark, PlasmaProtocol, Protocol, Sent, StreamEvent, StreamProtocol};
     use crate::enrollment::Enrolled;
     use crate::generator::CIPHERTEXT_LENGTH;
     use crate::generator::protocol::Delivered;
@@ -164,6 +219,43 @@ mod tests {
         assert_eq!(PlasmaProtocol::read_event(&bytes).unwrap(), Event::Other);
         let bytes = event(pb::receive_response::Event::Resume(pb::Resume { reason: 2 }));
         assert!(PlasmaProtocol::read_event(&bytes).is_err());
+    }
+
+    #[test]
+    fn what_a_stream_carries_is_what_prost_would_have_encoded() {
+        use pb::connect_request::Call;
+        let protocol = pair();
+        let said = |bytes: Bytes| pb::ConnectRequest::decode(&bytes[PREFIX..]).unwrap();
+        let sent = said(protocol.stream_send(1, MARK));
+        let unary = protocol.send(1, MARK);
+        let Some(Call::Send(send)) = sent.call else { panic!("a send") };
+        let mut unary = pb::SendRequest::decode(&unary[PREFIX..]).unwrap();
+        assert_eq!(Mark::read(&send.peer_envelopes[0].ciphertext).unwrap(), MARK);
+        unary.peer_envelopes[0].ciphertext = send.peer_envelopes[0].ciphertext.clone();
+        assert_eq!(send, unary);
+        let ids = [Bytes::from_static(b"env_1"), Bytes::from_static(b"env_2")];
+        let acknowledged = said(protocol.stream_acknowledge(&ids));
+        let Some(Call::Acknowledge(acknowledged)) = acknowledged.call else { panic!("an ack") };
+        assert_eq!(acknowledged.envelope_ids, ["env_1", "env_2"]);
+
+        let read = |event| {
+            let bytes = pb::ConnectResponse { event: Some(event) }.encode_to_vec();
+            PlasmaProtocol::read_stream_event(&bytes).map(|event| format!("{event:?}"))
+        };
+        let answer = |result| {
+            let result = pb::CallResult { call_id: sent.call_id, result: Some(result) };
+            read(pb::connect_response::Event::Result(result))
+        };
+        let delivery = pb::DeviceDelivery { device_id: "d".to_owned(), state: 1 };
+        let accepted = pb::SendAccepted { deliveries: vec![delivery] };
+        let outcome = Some(pb::send_response::Outcome::Accepted(accepted));
+        let sent = answer(pb::call_result::Result::Send(pb::SendResponse { outcome })).unwrap();
+        assert_eq!(sent, format!("{:?}", StreamEvent::Answer(MARK, Sent::Delivered)));
+        let error = pb::CallError { code: 8, message: "slow down".to_owned(), details: vec![] };
+        let error = answer(pb::call_result::Result::Error(error)).unwrap_err();
+        assert!(error.to_string().contains("slow down"), "{error}");
+        let ready = read(pb::connect_response::Event::QueueEmpty(pb::QueueEmpty {})).unwrap();
+        assert_eq!(ready, format!("{:?}", StreamEvent::Event(Event::Ready)));
     }
 
     #[test]
