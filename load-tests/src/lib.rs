@@ -18,6 +18,7 @@ pub mod enrollment;
 pub mod figures;
 pub mod generator;
 pub mod ledger;
+pub mod load;
 pub mod machine;
 pub mod meters;
 pub mod options;

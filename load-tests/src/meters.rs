@@ -139,8 +139,10 @@ pub struct Meters {
 /// What was measured for a time.
 #[derive(Debug, Clone, Default)]
 pub struct Readings {
-    /// From due to the first arrival at a device.
+    /// From due to the first arrival at a device that was there.
     pub delivery: Latencies,
+    /// The same of messages that were due while their device was away.
+    pub caught_up: Latencies,
     /// From due to the answer of the send.
     pub answer: Latencies,
     /// What happened beneath, how often.
@@ -149,10 +151,30 @@ pub struct Readings {
     pub failures: BTreeMap<String, u64>,
 }
 
+impl Readings {
+    /// Adds what was measured at another time.
+    pub fn add(&mut self, other: &Self) {
+        self.delivery.add(&other.delivery);
+        self.caught_up.add(&other.caught_up);
+        self.answer.add(&other.answer);
+        for (happening, count) in &other.happenings {
+            *self.happenings.entry(*happening).or_default() += count;
+        }
+        for (why, count) in &other.failures {
+            *self.failures.entry(why.clone()).or_default() += count;
+        }
+    }
+}
+
 impl Meters {
-    /// Notes how long a message took to its device.
+    /// Notes how long a message took to a device that was there when it was due.
     pub fn delivered(&self, after: Duration) {
         self.each(|readings| readings.delivery.record(after));
+    }
+
+    /// Notes how long a message took to a device that was away when it was due.
+    pub fn caught_up(&self, after: Duration) {
+        self.each(|readings| readings.caught_up.record(after));
     }
 
     /// Notes how long a message took to its answer.
@@ -175,10 +197,9 @@ impl Meters {
         lock(&self.readings).clone()
     }
 
-    /// Forgets everything: the load is warm now.
-    pub fn restart(&self) {
-        *lock(&self.readings) = Readings::default();
-        *lock(&self.window) = Readings::default();
+    /// Begins anew; what was measured until now.
+    pub fn restart(&self) -> Readings {
+        std::mem::take(&mut *lock(&self.readings))
     }
 
     /// Takes what was measured since it was last taken.
@@ -215,8 +236,10 @@ mod tests {
         assert_eq!(meters.take_window().delivery.count(), 1_000);
         assert_eq!(meters.take_window().delivery.count(), 0);
         assert_eq!(meters.readings().happenings[&Happening::Opened], 1);
-        meters.restart();
+        let mut both = meters.restart();
         assert_eq!(meters.readings().delivery.count(), 0);
+        both.add(&both.clone());
+        assert_eq!((both.delivery.count(), both.happenings[&Happening::Opened]), (2_000, 2));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod contact;
 mod link;
 mod manner;
 mod opaque;
+mod presence;
 mod sealed;
 mod session;
 mod speech;

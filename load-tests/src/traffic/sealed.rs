@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use plasma_client::{ChatId, DeliveryState, Device, Error, Event, SendReport, StopCause};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::presence::Presence;
 use super::{Leaving, Sent, Surroundings};
 use crate::ledger::{Answer, Arrival, DeviceNumber, Mark, Seen, Witness};
 use crate::meters::Happening;
@@ -21,7 +21,7 @@ pub struct SealedDevice {
     /// Of the length that makes a sealed envelope about as long as an opaque one.
     padding: String,
     listening: Mutex<Option<JoinHandle<()>>>,
-    is_ready: watch::Sender<bool>,
+    presence: Presence,
 }
 
 impl SealedDevice {
@@ -36,7 +36,7 @@ impl SealedDevice {
             around: Arc::clone(around),
             padding: "p".repeat(around.manner.ciphertext_length / 2),
             listening: Mutex::default(),
-            is_ready: watch::Sender::new(false),
+            presence: Presence::default(),
         })
     }
 
@@ -72,9 +72,7 @@ impl SealedDevice {
 
     /// Waits until what was stored for the device has come.
     pub async fn until_ready(&self, at_most: Duration) -> bool {
-        let mut is_ready = self.is_ready.subscribe();
-        let ready = is_ready.wait_for(|is_ready| *is_ready);
-        tokio::time::timeout(at_most, ready).await.is_ok_and(|ready| ready.is_ok())
+        self.presence.until_ready(at_most).await
     }
 
     /// Leaves: the client has no other way than to stop listening.
@@ -87,7 +85,7 @@ impl SealedDevice {
         task.abort();
         // It was aborted.
         let _ = task.await;
-        self.is_ready.send_replace(false);
+        self.presence.left();
     }
 
     /// Writes one message.
@@ -123,9 +121,7 @@ impl SealedDevice {
         while let Some(event) = events.next().await {
             match event {
                 Event::Connected => around.meters.count(Happening::Opened),
-                Event::QueueEmpty => {
-                    self.is_ready.send_replace(true);
-                }
+                Event::QueueEmpty => self.presence.ready(),
                 Event::Message(message) => {
                     let Some(mark) = read(&message.text) else {
                         around.meters.failed("a text without a mark");
@@ -140,11 +136,11 @@ impl SealedDevice {
                         offer: None,
                     };
                     if let Seen::First { after } = around.ledger.received(&arrival) {
-                        around.meters.delivered(after);
+                        self.presence.measure(&around.meters, after);
                     }
                 }
                 Event::Disconnected(error) => {
-                    self.is_ready.send_replace(false);
+                    self.presence.interrupted();
                     around.meters.count(Happening::Reconnected);
                     around.meters.failed(&kind(&error));
                 }

@@ -41,7 +41,7 @@ impl OpaqueDevice {
         let mut acknowledging = JoinSet::new();
         loop {
             let end = self.one_stream(&leave, &mut backoff, &mut acknowledging).await;
-            self.is_ready.send_replace(false);
+            self.presence.interrupted();
             let meters = &self.around.meters;
             let wait = match end {
                 End::Left => break,
@@ -86,7 +86,7 @@ impl OpaqueDevice {
         self.around.meters.count(Happening::Opened);
         if !self.speech.says_when_ready() {
             backoff.reset();
-            self.is_ready.send_replace(true);
+            self.presence.ready();
         }
         let mut batch = Batch::default();
         let mut silent_at = Instant::now() + self.around.manner.silence;
@@ -120,9 +120,7 @@ impl OpaqueDevice {
                         self.flush(&mut batch, acknowledging);
                     }
                 }
-                Ok(Sound::QueueEmpty) => {
-                    self.is_ready.send_replace(true);
-                }
+                Ok(Sound::QueueEmpty) => self.presence.ready(),
                 Ok(Sound::Resume) => {
                     // The node may be about to stop: the next stream is for another one.
                     link.give_up();
@@ -175,7 +173,7 @@ impl OpaqueDevice {
                     offer: Some(Offer { stream, envelope: *envelope }),
                 };
                 if let Seen::First { after } = around.ledger.received(&arrival) {
-                    around.meters.delivered(after);
+                    self.presence.measure(&around.meters, after);
                 }
             }
             None => around.meters.failed("a ciphertext without a mark"),

@@ -2,6 +2,7 @@
 //! with keys.
 
 mod listening;
+mod meeting;
 mod sending;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::link::{CallError, Link};
+use super::presence::Presence;
 use super::session::{Credential, Identity};
 use super::speech::Speech;
 use super::{Contact, Leaving, Surroundings};
@@ -35,8 +36,7 @@ pub struct OpaqueDevice {
     turn: AtomicUsize,
     link: tokio::sync::Mutex<Option<Arc<Link>>>,
     listening: Mutex<Option<Listening>>,
-    /// Whether what was stored for the device has come.
-    is_ready: watch::Sender<bool>,
+    presence: Presence,
 }
 
 /// The task that listens, and how to end it.
@@ -82,7 +82,7 @@ impl OpaqueDevice {
             turn: AtomicUsize::new(number as usize),
             link: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
-            is_ready: watch::Sender::new(false),
+            presence: Presence::default(),
         })
     }
 
@@ -121,9 +121,7 @@ impl OpaqueDevice {
 
     /// Waits until what was stored for the device has come.
     pub async fn until_ready(&self, at_most: Duration) -> bool {
-        let mut is_ready = self.is_ready.subscribe();
-        let ready = is_ready.wait_for(|is_ready| *is_ready);
-        tokio::time::timeout(at_most, ready).await.is_ok_and(|ready| ready.is_ok())
+        self.presence.until_ready(at_most).await
     }
 
     /// Leaves.
@@ -138,7 +136,7 @@ impl OpaqueDevice {
             // It was aborted.
             let _ = task.await;
         }
-        self.is_ready.send_replace(false);
+        self.presence.left();
         if let Some(link) = self.link.lock().await.take() {
             link.give_up();
         }
