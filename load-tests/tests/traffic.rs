@@ -8,16 +8,21 @@ use plasma_load_tests::ledger::{Ledger, Policy, Tally, Verdict};
 use plasma_load_tests::meters::{Happening, Meters};
 use plasma_load_tests::population::{Population, bare_devices, sealed_devices};
 use plasma_load_tests::relay;
-use plasma_load_tests::traffic::{Device, Leaving, Manner, Sent, Surroundings};
+use plasma_load_tests::traffic::{Device, Leaving, Manner, Sent, Surroundings, Transport};
 use plasma_testkit::Node;
 use tokio::net::TcpListener;
 
 const SOON: Duration = Duration::from_secs(30);
 
 fn surroundings(nodes: Vec<SocketAddr>) -> Arc<Surroundings> {
+    by(Transport::Unary, nodes)
+}
+
+fn by(transport: Transport, nodes: Vec<SocketAddr>) -> Arc<Surroundings> {
     let ledger = Arc::new(Ledger::new(1, 1));
     let meters = Arc::new(Meters::default());
-    Arc::new(Surroundings::new(ledger, meters, Manner::default(), nodes))
+    let manner = Manner { transport, ..Manner::default() };
+    Arc::new(Surroundings::new(ledger, meters, manner, nodes))
 }
 
 fn address(node: &Node) -> SocketAddr {
@@ -136,4 +141,26 @@ async fn the_bare_relay_can_be_loaded_by_the_same_devices() {
     let verdict = drained(&around).await;
     assert!(verdict.is_clean(), "{verdict}");
     assert_eq!(verdict.tally.received, 12);
+}
+
+#[tokio::test]
+async fn everything_can_go_on_one_stream() {
+    let node = Node::builder().start().await.unwrap();
+    let channel = node.channel().unwrap();
+    let enrolled = Population::enroll(&channel, node.operator_key(), 4, |_| {}).await.unwrap();
+    let around = by(Transport::Connect, vec![address(&node)]);
+    let devices = enrolled.devices(&around);
+    all_ready(&devices).await;
+    everyone_sends(&devices, 5).await;
+    assert_eq!(around.ledger.tally().stored, 0);
+    for device in &devices {
+        device.disconnect(Leaving::InOrder).await;
+    }
+    // Whoever has left sends by calls.
+    assert_eq!(devices[0].send(0, Instant::now()).await, Sent::Accepted);
+    assert_eq!(around.ledger.tally().stored, 1);
+    all_ready(&devices).await;
+    let verdict = drained(&around).await;
+    assert!(verdict.is_clean(), "{verdict}");
+    assert_eq!((verdict.tally.received, verdict.tally.repeated), (21, 0));
 }

@@ -29,7 +29,7 @@ use crate::dice::Dice;
 use crate::ledger::Ledger;
 use crate::meters::Meters;
 use crate::population::{bare_devices, sealed_devices};
-use crate::traffic::{Manner, Surroundings};
+use crate::traffic::{Manner, Surroundings, Transport};
 
 /// Runs a profile.
 pub async fn run(profile: Profile, options: &Options) -> Result<Outcome> {
@@ -40,6 +40,10 @@ pub async fn run(profile: Profile, options: &Options) -> Result<Outcome> {
         "the bare relay stores nothing: load it with connected, relay or soak"
     );
     ensure!(!target.is_bare() || plan.sealed == 0, "the bare relay knows no sealed devices");
+    ensure!(
+        !target.is_bare() || options.transport == Transport::Unary,
+        "the bare relay is loaded by calls alone"
+    );
     limits::allow_connections(plan.devices + plan.sealed, target.nodes.len())?;
 
     let seed = options.seed.unwrap_or_else(Dice::random_seed);

@@ -47,6 +47,8 @@ impl Default for Manner {
 pub enum Transport {
     /// `Send` and `Acknowledge` as calls, `Receive` as a stream
     Unary,
+    /// All on one stream, `Connect`
+    Connect,
 }
 
 /// Waits between attempts: longer each time.

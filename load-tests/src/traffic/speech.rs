@@ -13,6 +13,9 @@ use crate::generator::wire::frame;
 use crate::ledger::{Answer, DeviceNumber, Mark};
 use crate::relay;
 
+/// The service's call that can go on a stream as well.
+pub(super) const SEND: &str = "/plasma.messaging.v1.MessageService/Send";
+
 /// Whom opaque devices talk to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speech {
@@ -41,6 +44,8 @@ pub(super) enum Sound {
     Envelope(Heard),
     QueueEmpty,
     Resume,
+    /// The answer to a send on the stream.
+    Answer(u64, Result<Bytes, CallError>),
     /// Nothing to act on.
     Other,
 }
@@ -78,7 +83,7 @@ impl Speech {
                     own_manifest_hash: own_manifest_hash.clone(),
                     ephemeral: false,
                 };
-                ("/plasma.messaging.v1.MessageService/Send", frame(&request).into())
+                (SEND, frame(&request).into())
             }
             Self::Bare => {
                 let envelope_id = id::format("env", mark.message_id());
@@ -164,7 +169,7 @@ impl Speech {
     }
 }
 
-fn heard(envelope: pb::Envelope) -> Result<Heard, CallError> {
+pub(super) fn heard(envelope: pb::Envelope) -> Result<Heard, CallError> {
     let sender = envelope.sender.unwrap_or_default();
     Ok(Heard {
         envelope: read_id("env", &envelope.envelope_id)?,

@@ -108,7 +108,11 @@ pub(super) async fn play(stage: &mut Stage) -> Result<Map<String, Value>> {
         let messages = schedule(&mut dice, &[stretch(rate * factor)]);
         let visits = schedule(&mut dice, &[stretch(model.visits_per_second() * factor)]);
         let chats = schedule(&mut dice, &[stretch(model.chats_per_second() * factor)]);
-        stage.begin(&format!("{name}: {:.0} messages/s for {third:?}", rate * factor))?;
+        stage.begin(&format!(
+            "{name}: {:.0} messages/s for {:.1} s",
+            rate * factor,
+            third.as_secs_f64()
+        ))?;
         town.live(messages, visits, chats, &mut dice).await?;
         stage.end(name, fields(json!({ "rate": rate * factor })))?;
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::link::{CallError, Incoming, Link};
 use super::super::manner::Backoff;
 use super::super::speech::{Heard, Sound};
-use super::OpaqueDevice;
+use super::{OpaqueDevice, on_stream};
 use crate::ledger::{Arrival, Offer, Seen};
 use crate::meters::Happening;
 
@@ -108,6 +108,7 @@ impl OpaqueDevice {
             };
             silent_at = Instant::now() + self.around.manner.silence;
             let sound = match event {
+                Ok(Some(event)) if self.calls_on_stream() => on_stream::read_event(&event),
                 Ok(Some(event)) => self.speech.read_event(&event),
                 Ok(None) => break End::Lost(CallError::Broken("the stream ended".to_owned())),
                 Err(error) => Err(error),
@@ -126,6 +127,7 @@ impl OpaqueDevice {
                     link.give_up();
                     break End::Resume;
                 }
+                Ok(Sound::Answer(call_id, answer)) => self.answer_on_stream(call_id, answer),
                 Ok(Sound::Other) => {}
                 Err(error) => {
                     self.note_failure(&link, None, &error).await;
@@ -135,6 +137,10 @@ impl OpaqueDevice {
         };
         // What has arrived is acknowledged whatever ended the stream.
         self.flush(&mut batch, acknowledging);
+        if matches!(end, End::Left) && self.calls_on_stream() {
+            self.close_on_stream(&mut incoming).await;
+        }
+        self.forget_stream();
         end
     }
 
@@ -144,6 +150,9 @@ impl OpaqueDevice {
         let stream = self.around.ledger.opened();
         let opened = async {
             let token = token.clone()?;
+            if self.calls_on_stream() {
+                return self.open_on_stream(&link, &token).await;
+            }
             let (path, request) = self.speech.receive(self.id);
             let mut incoming = link.stream(path, Some(&token), request).await?;
             incoming.opened().await?;
@@ -185,7 +194,9 @@ impl OpaqueDevice {
     fn flush(self: &Arc<Self>, batch: &mut Batch, acknowledging: &mut JoinSet<()>) {
         let Batch { envelopes, .. } = std::mem::take(batch);
         while acknowledging.try_join_next().is_some() {}
-        if !envelopes.is_empty() {
+        let is_done = envelopes.is_empty()
+            || (self.calls_on_stream() && self.acknowledge_on_stream(&envelopes));
+        if !is_done {
             let device = Arc::clone(self);
             acknowledging.spawn(async move { device.acknowledge(&envelopes).await });
         }

@@ -3,6 +3,7 @@
 
 mod listening;
 mod meeting;
+mod on_stream;
 mod sending;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use super::link::{CallError, Link};
 use super::presence::Presence;
 use super::session::{Credential, Identity};
 use super::speech::Speech;
-use super::{Contact, Leaving, Surroundings};
+use super::{Contact, Leaving, Surroundings, Transport};
 use crate::dice::Dice;
 use crate::ledger::{DeviceNumber, Witness};
 
@@ -36,6 +37,8 @@ pub struct OpaqueDevice {
     turn: AtomicUsize,
     link: tokio::sync::Mutex<Option<Arc<Link>>>,
     listening: Mutex<Option<Listening>>,
+    /// With `Transport::Connect`, while the stream is open.
+    on_stream: Mutex<Option<on_stream::OnStream>>,
     presence: Presence,
 }
 
@@ -82,6 +85,7 @@ impl OpaqueDevice {
             turn: AtomicUsize::new(number as usize),
             link: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
+            on_stream: Mutex::default(),
             presence: Presence::default(),
         })
     }
@@ -137,6 +141,7 @@ impl OpaqueDevice {
             let _ = task.await;
         }
         self.presence.left();
+        self.forget_stream();
         if let Some(link) = self.link.lock().await.take() {
             link.give_up();
         }
@@ -153,6 +158,11 @@ impl OpaqueDevice {
         let node = node.ok_or_else(|| CallError::Broken("there is no node".to_owned()))?;
         let opened = Link::open(node, self.around.manner.connect_timeout).await?;
         Ok(Arc::clone(link.insert(Arc::new(opened))))
+    }
+
+    /// Whether sends and acknowledgements go on the stream.
+    fn calls_on_stream(&self) -> bool {
+        self.speech == Speech::Plasma && self.around.manner.transport == Transport::Connect
     }
 
     async fn token(&self, link: &Link) -> Result<Arc<str>, CallError> {

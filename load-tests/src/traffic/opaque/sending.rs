@@ -10,7 +10,7 @@ use tonic::Code;
 use super::super::Sent;
 use super::super::link::CallError;
 use super::super::manner::Backoff;
-use super::super::speech::{Reply, number_of};
+use super::super::speech::{Reply, SEND, number_of};
 use super::OpaqueDevice;
 use crate::meters::Happening;
 
@@ -106,6 +106,15 @@ impl OpaqueDevice {
     async fn call_once(&self, path: &str, request: Bytes) -> Result<Bytes, CallError> {
         let at_most: Duration = self.around.manner.call_timeout;
         let link = self.link().await?;
+        if path == SEND
+            && self.calls_on_stream()
+            && let Some(answer) = self.send_on_stream(&request, at_most).await
+        {
+            if let Err(error) = &answer {
+                self.note_failure(&link, None, error).await;
+            }
+            return answer;
+        }
         let token = self.token(&link).await;
         let called = match &token {
             Ok(token) => link.call(path, Some(token), request, at_most).await,
