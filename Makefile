@@ -2,11 +2,13 @@
 # whole workspace, so that demo, tests and checks share what is compiled.
 SHELL := bash
 STORE ?= embedded
+PROFILE ?= peak
+OPTIONS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUF := tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test histories bench lint gen check-gen vectors up cluster setup clean
+.PHONY: help build demo test histories bench load lint gen check-gen vectors up cluster setup clean
 
 help: ## List the targets
 	@printf 'make <target>\n\n'
@@ -34,6 +36,11 @@ bench: ## Measure, print a table and write target/bench.json
 	@scripts/setup servers
 	cargo build --release --workspace --bin plasma --bin plasma-bench
 	@$(TARGET)/release/plasma-bench
+
+load: ## Load the service and check what it promises (PROFILE=peak, OPTIONS='--store postgres')
+	@scripts/setup servers
+	cargo build --release --workspace --bin plasma --bin plasma-load
+	@$(TARGET)/release/plasma-load $(PROFILE) $(OPTIONS)
 
 lint: ## Check format, clippy and the contract
 	@scripts/setup buf

@@ -13,10 +13,16 @@
 compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
 
 pub mod clock;
+pub mod dice;
 pub mod enrollment;
 pub mod figures;
 pub mod generator;
+pub mod ledger;
+pub mod load;
 pub mod machine;
+pub mod meters;
 pub mod options;
+pub mod population;
 pub mod relay;
 pub mod report;
+pub mod traffic;

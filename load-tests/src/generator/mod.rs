@@ -16,7 +16,7 @@ mod protocol;
 mod running;
 mod slots;
 mod stream;
-mod wire;
+pub(crate) mod wire;
 
 pub use drain::drain;
 pub use latency::Quantiles;

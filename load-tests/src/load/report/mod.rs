@@ -1,0 +1,193 @@
+//! What a load was: a table for people, JSON for programs, and a page with plots.
+
+mod html;
+mod plot;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use comfy_table::{CellAlignment, Table};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::options::Profile;
+use super::series::Point;
+use crate::ledger::Verdict;
+use crate::meters::{Happening, Summary};
+use crate::traffic::Transport;
+
+/// A part of a load.
+#[derive(Debug, Clone, Serialize)]
+pub struct Phase {
+    /// Name.
+    pub name: String,
+    /// How long.
+    pub seconds: f64,
+    /// Messages whose sending began.
+    pub sent: u64,
+    /// Messages that were answered OK.
+    pub accepted: u64,
+    /// Envelopes that were answered as stored.
+    pub stored: u64,
+    /// Envelopes that arrived, each counted once.
+    pub received: u64,
+    /// The same as a rate.
+    pub received_per_second: f64,
+    /// From due to the first arrival, in milliseconds, where the device was there.
+    pub delivery: Summary,
+    /// The same where the device was away when the message was due.
+    pub caught_up: Summary,
+    /// From due to the answer of the send.
+    pub answer: Summary,
+    /// Points of the distribution of `delivery`: part of all, milliseconds.
+    pub distribution: Vec<(f64, f64)>,
+    /// User and system time of the nodes; none where they were not started here.
+    pub server_cpu_seconds: Option<f64>,
+    /// The same for each envelope that arrived, in microseconds.
+    pub server_micros_per_message: Option<f64>,
+    /// Memory of the nodes at the end.
+    pub server_resident_mib: Option<f64>,
+    /// What else is worth knowing.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+/// A load that is over.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcome {
+    /// What was played.
+    pub profile: Profile,
+    /// What was loaded.
+    pub target: String,
+    /// How many nodes it had.
+    pub nodes: usize,
+    /// The calls that carried messages.
+    pub transport: Transport,
+    /// Bytes of ciphertext of an opaque message.
+    pub ciphertext_length: usize,
+    /// Devices that wrote random bytes.
+    pub devices: usize,
+    /// Devices that were the Rust client.
+    pub sealed_devices: usize,
+    /// The seed of who wrote when to whom.
+    pub seed: u64,
+    /// The parts, in the order in which they were played.
+    pub phases: Vec<Phase>,
+    /// Second by second.
+    pub series: Vec<Point>,
+    /// What happened beneath, how often.
+    pub happenings: BTreeMap<Happening, u64>,
+    /// Why calls and streams failed, how often.
+    pub failures: BTreeMap<String, u64>,
+    /// Whether every promise was kept.
+    pub is_clean: bool,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What the profile tells beside.
+    #[serde(flatten)]
+    pub more: Map<String, Value>,
+}
+
+impl Outcome {
+    /// Writes `<path>.json` and `<path>.html`; makes the folder where there is none.
+    pub fn write(&self, path: &Path) -> Result<[PathBuf; 2]> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        let named = |extension: &str| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(extension);
+            PathBuf::from(name)
+        };
+        let (json, html) = (named(".json"), named(".html"));
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        std::fs::write(&json, text).with_context(|| format!("write {}", json.display()))?;
+        std::fs::write(&html, html::page(self))
+            .with_context(|| format!("write {}", html.display()))?;
+        Ok([json, html])
+    }
+
+    /// Draws the table and says what else is worth knowing.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} on {}: {} devices, {} of them sealed, {:?} transport\n{}\n",
+            self.profile.name(),
+            self.target,
+            self.devices + self.sealed_devices,
+            self.sealed_devices,
+            self.transport,
+            table(&self.phases)
+        );
+        for (key, value) in &self.more {
+            // Writing to a string never fails.
+            let _ = writeln!(text, "{key}: {value}");
+        }
+        let happenings: Vec<String> =
+            self.happenings.iter().map(|(what, count)| format!("{what:?} {count}")).collect();
+        let _ = writeln!(text, "beneath: {}", happenings.join(", "));
+        for (why, count) in &self.failures {
+            let _ = writeln!(text, "failed {count} times: {why}");
+        }
+        let _ = write!(text, "{}", self.verdict);
+        text
+    }
+}
+
+/// What the columns of the table say of a phase.
+const COLUMNS: [&str; 12] = [
+    "phase",
+    "s",
+    "sent",
+    "received",
+    "per s",
+    "stored",
+    "p50 ms",
+    "p99 ms",
+    "p99.9 ms",
+    "max ms",
+    "server µs/msg",
+    "server MiB",
+];
+
+fn row(phase: &Phase) -> [String; COLUMNS.len()] {
+    let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    [
+        phase.name.clone(),
+        number(phase.seconds),
+        phase.sent.to_string(),
+        phase.received.to_string(),
+        number(phase.received_per_second),
+        phase.stored.to_string(),
+        number(phase.delivery.p50),
+        number(phase.delivery.p99),
+        number(phase.delivery.p99_9),
+        number(phase.delivery.max),
+        optional(phase.server_micros_per_message),
+        optional(phase.server_resident_mib),
+    ]
+}
+
+fn table(phases: &[Phase]) -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(COLUMNS);
+    for column in 1..COLUMNS.len() {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for phase in phases {
+        table.add_row(row(phase));
+    }
+    table
+}
+
+fn number(value: f64) -> String {
+    if value < 100.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+#[cfg(test)]
+mod tests;
