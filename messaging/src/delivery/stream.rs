@@ -20,7 +20,7 @@ use super::checkpoint::Point;
 use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_MAX, Origin};
 use super::parcel::{DeviceKey, Notice};
 use super::waiters::Answer;
-use super::{Delivery, device_channel, node_channel};
+use super::{Delivery, device_channel, node_channel, planted};
 use crate::service;
 use crate::store::{account_resets, envelopes};
 
@@ -204,7 +204,8 @@ impl Delivery {
             let mut wanted = Vec::new();
             for row in waiting {
                 let offered = connection.origin(row.envelope).is_some()
-                    || node.batcher.is_buried(row.envelope);
+                    || node.batcher.is_buried(row.envelope)
+                    || planted::is_behind_cursor(connection, row.envelope);
                 if !offered && bytes < IN_FLIGHT_BYTES_MAX {
                     bytes += row.bytes;
                     wanted.push(row.envelope);
@@ -212,7 +213,10 @@ impl Delivery {
             }
             let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
             let parcels = envelopes::load(&node.db, key, &wanted).await?;
-            if !parcels.iter().all(|parcel| connection.offer_stored(parcel)) {
+            if !parcels.iter().all(|parcel| {
+                connection.offer_stored(parcel)
+                    && planted::moves_cursor(connection, parcel.envelope)
+            }) {
                 // The window is full: the next acknowledgement wakes us.
                 return Ok(());
             }
