@@ -13,7 +13,9 @@
 compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
 
 pub mod clock;
+pub mod dice;
 pub mod enrollment;
+pub mod faults;
 pub mod figures;
 pub mod generator;
 pub mod machine;
