@@ -6,5 +6,7 @@
 //! catch ([`planted`]). It does **not** own how messages travel (`traffic`) nor what counts as lost
 //! (`ledger`), which every load uses.
 
+pub mod hands;
 pub mod planted;
 pub mod probe;
+pub mod schedule;
