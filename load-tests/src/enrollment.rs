@@ -93,11 +93,21 @@ pub async fn enroll_users(
     platform: &Platform,
     count: usize,
 ) -> Result<Vec<Enrolled>> {
+    let enrolled = enroll_devices(channel, platform, count).await?;
+    Ok(enrolled.into_iter().map(|(enrolled, _)| enrolled).collect())
+}
+
+/// Enrolls some users of a platform, at most [`USERS_PER_PLATFORM`], with their devices' keys.
+pub async fn enroll_devices(
+    channel: &Channel,
+    platform: &Platform,
+    count: usize,
+) -> Result<Vec<(Enrolled, DeviceKeys)>> {
     let users = (0..count).map(|_| enroll(channel, platform));
     stream::iter(users).buffer_unordered(AT_A_TIME).try_collect().await
 }
 
-async fn enroll(channel: &Channel, platform: &Platform) -> Result<Enrolled> {
+async fn enroll(channel: &Channel, platform: &Platform) -> Result<(Enrolled, DeviceKeys)> {
     let request = pb::ExchangeTokenRequest {
         tenant_id: platform.tenant_id().to_owned(),
         platform_token: platform.user_token(&secret::name())?,
@@ -108,18 +118,17 @@ async fn enroll(channel: &Channel, platform: &Platform) -> Result<Enrolled> {
         .context("ExchangeToken")?
         .into_inner();
     let user = read_user(&enrollment.user.context("a user")?)?;
-    let (address, registration, manifest_hash) = first_device(user)?;
+    let (keys, registration, manifest_hash) = first_device(user)?;
     let registered = DeviceServiceClient::new(channel.clone())
         .register_first_device(request_as(&enrollment.enrollment_token, registration)?)
         .await
         .context("RegisterFirstDevice")?;
-    Ok(Enrolled { address, access_token: registered.into_inner().access_token, manifest_hash })
+    let access_token = registered.into_inner().access_token;
+    Ok((Enrolled { address: keys.address(), access_token, manifest_hash }, keys))
 }
 
 /// Makes a user's root, first device, manifest and the prekeys that a device must have.
-fn first_device(
-    user: UserAddress,
-) -> Result<(DeviceAddress, pb::RegisterFirstDeviceRequest, Bytes)> {
+fn first_device(user: UserAddress) -> Result<(DeviceKeys, pb::RegisterFirstDeviceRequest, Bytes)> {
     let (mut rng, now) = (UnwrapErr(SysRng), clock::unix_seconds());
     let root = RootKey::generate(&mut rng);
     let keys = DeviceKeys::generate(user.device(Uuid::from_bytes(secret::bytes())), &mut rng);
@@ -140,7 +149,7 @@ fn first_device(
         manifest: manifest.to_bytes().into(),
         prekeys: Some(prekeys),
     };
-    Ok((keys.address(), registration, manifest.hash().0.to_vec().into()))
+    Ok((keys, registration, manifest.hash().0.to_vec().into()))
 }
 
 fn read_user(user: &pb::UserAddress) -> Result<UserAddress> {

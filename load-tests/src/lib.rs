@@ -22,5 +22,7 @@ pub mod ledger;
 pub mod machine;
 pub mod meters;
 pub mod options;
+pub mod population;
 pub mod relay;
 pub mod report;
+pub mod traffic;

@@ -10,7 +10,7 @@ mod connection;
 mod load;
 mod protocol;
 mod slots;
-mod wire;
+pub(crate) mod wire;
 
 pub use load::{Load, Tally};
 pub use protocol::{BareProtocol, Mark, PlasmaProtocol, Protocol, Sent};

@@ -102,12 +102,7 @@ impl Book {
         message
     }
 
-    pub(super) fn accepted(
-        &mut self,
-        message: u32,
-        answers: &[(DeviceNumber, Answer)],
-        now: u64,
-    ) {
+    pub(super) fn accepted(&mut self, message: u32, answers: &[(DeviceNumber, Answer)], now: u64) {
         let tick = self.tick();
         let entry = &mut self.messages[message as usize];
         (entry.answered, entry.answered_at) = (tick, now);
@@ -226,6 +221,12 @@ impl Book {
                 offered.acknowledged = tick;
             }
         }
+    }
+
+    /// The id of a message's sender.
+    pub(super) fn sender(&self, message: u32) -> Option<u128> {
+        let entry = self.messages.get(message as usize)?;
+        self.devices.get(entry.sender as usize).map(|device| device.id)
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -48,7 +48,7 @@ pub struct Mark {
 impl Mark {
     /// The id of the message, where its sender can choose it.
     pub fn message_id(self) -> u128 {
-        u128::from(self.run) << 64 | u128::from(self.number) + 1
+        (u128::from(self.run) << 64) | (u128::from(self.number) + 1)
     }
 }
 
@@ -200,6 +200,12 @@ impl Ledger {
     /// Notes that the acknowledgement of envelopes was answered OK.
     pub fn acknowledged(&self, device: DeviceNumber, envelopes: &[u128]) {
         self.book().acknowledged(device, envelopes);
+    }
+
+    /// Whether a message is of a sender, by the id that it was entered with. One of another load may
+    /// be of anybody.
+    pub fn is_from(&self, mark: Mark, sender: u128) -> bool {
+        mark.run != self.run || self.book().sender(mark.number) == Some(sender)
     }
 
     /// What has happened so far.

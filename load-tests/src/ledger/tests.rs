@@ -214,12 +214,8 @@ fn delivered_is_answered_only_for_what_the_device_was_given() {
 
 #[test]
 fn what_arrives_elsewhere_changed_or_unsent_is_wrong() {
-    let arrival = |scene: &Scene, mark| Arrival {
-        device: scene.bob,
-        mark,
-        is_intact: true,
-        offer: None,
-    };
+    let arrival =
+        |scene: &Scene, mark| Arrival { device: scene.bob, mark, is_intact: true, offer: None };
     let scene = Scene::new();
     let mark = scene.begin();
     scene.ledger.received(&Arrival { device: scene.ann, ..arrival(&scene, mark) });

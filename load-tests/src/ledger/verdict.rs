@@ -132,9 +132,10 @@ impl fmt::Display for Verdict {
 }
 
 pub(super) fn judge(book: &Book, seed: u64, run: u64, policy: Policy) -> Verdict {
-    let lost = book.copies.iter().filter(|copy| {
-        !copy.has_arrived && !matches!(copy.answer, None | Some(Answer::Revoked))
-    });
+    let lost = book
+        .copies
+        .iter()
+        .filter(|copy| !copy.has_arrived && !matches!(copy.answer, None | Some(Answer::Revoked)));
     let lost = lost.map(|copy| Finding::new(Wrong::Lost, copy.message, copy.device));
     let overtaken = book.overtakings.iter().filter(|overtaking| {
         let was_live = |place: usize| book.copies[place].answer == Some(Answer::Delivered);
@@ -147,13 +148,8 @@ pub(super) fn judge(book: &Book, seed: u64, run: u64, policy: Policy) -> Verdict
         let Copy { message, device, .. } = book.copies[overtaking.later];
         Finding::new(Wrong::OutOfOrder, message, device)
     });
-    let mut verdict = Verdict {
-        seed,
-        run,
-        tally: book.tally(),
-        wrong: BTreeMap::new(),
-        examples: Vec::new(),
-    };
+    let mut verdict =
+        Verdict { seed, run, tally: book.tally(), wrong: BTreeMap::new(), examples: Vec::new() };
     for finding in lost.chain(overtaken).chain(book.findings.iter().copied()) {
         let count = verdict.wrong.entry(finding.wrong).or_default();
         *count += 1;
@@ -178,7 +174,10 @@ fn describe(book: &Book, finding: Finding) -> String {
         None => "not answered".to_owned(),
         Some(answer) => {
             let millis = book.answered_after(message) / 1_000;
-            format!("answered {answer:?} after {millis} ms, {} s into the load", entry.answered_at / 1_000_000)
+            format!(
+                "answered {answer:?} after {millis} ms, {} s into the load",
+                entry.answered_at / 1_000_000
+            )
         }
     };
     format!(
