@@ -57,6 +57,11 @@ impl Line {
         Ok(Self { address, state, task })
     }
 
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where to call instead of a node.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)

@@ -2,13 +2,14 @@
 //! it kept its promises.
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use plasma_load_tests::dice::Dice;
 use plasma_load_tests::faults::planted::{BUGS, Bug};
 use plasma_load_tests::faults::probe::{Nodes, Probe, Scene};
+use plasma_load_tests::faults::storm::Storm;
 use plasma_testkit::ClusterKind;
 
 /// Breaks a service of its own in every way that it must stand.
@@ -29,6 +30,24 @@ enum Task {
         /// Streams of the node that is drained.
         #[arg(long, default_value_t = 1_000)]
         streams: usize,
+    },
+    /// Let everything fail at random under a load, on both ways to run.
+    Storm {
+        /// Messages of both ways together, at least.
+        #[arg(long, default_value_t = 100_000)]
+        messages: u64,
+        /// One way alone: embedded or scaled.
+        #[arg(long)]
+        only: Option<String>,
+        /// Seconds of faults, at least.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+        #[arg(long, default_value_t = 40)]
+        opaque: usize,
+        #[arg(long, default_value_t = 10)]
+        sealed: usize,
+        #[arg(long, default_value_t = 200)]
+        pause: u64,
     },
     /// See that each planted bug is caught, and that nothing is where none is planted.
     Control {
@@ -54,6 +73,17 @@ fn run(arguments: &Arguments) -> Result<()> {
     runtime.block_on(async {
         match &arguments.task {
             Task::Probe { streams } => probe(seed, *streams).await,
+            Task::Storm { messages, only, seconds, opaque, sealed, pause } => {
+                for kind in ClusterKind::BOTH {
+                    let name = format!("{kind:?}").to_lowercase();
+                    if only.as_ref().is_some_and(|only| *only != name) { continue; }
+                    let storm = Storm { kind, seed, opaque: *opaque, sealed: *sealed, pause: Duration::from_millis(*pause), calm: Duration::from_secs(5), faults: Duration::from_secs(*seconds), messages: *messages / 2 };
+                    let outcome = storm.blow().await?;
+                    println!("{outcome}");
+                    ensure!(outcome.is_clean(), "promises were broken");
+                }
+                Ok(())
+            }
             Task::Control { bug } => control(seed, bug.as_deref()).await,
         }
     })

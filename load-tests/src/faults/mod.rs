@@ -6,7 +6,10 @@
 //! catch ([`planted`]). It does **not** own how messages travel (`traffic`) nor what counts as lost
 //! (`ledger`), which every load uses.
 
+pub mod cast;
 pub mod hands;
 pub mod planted;
 pub mod probe;
 pub mod schedule;
+pub mod storm;
+mod waiting;
