@@ -57,6 +57,15 @@ impl Failure {
         failure
     }
 
+    /// The same failure where the field that breaks a rule stands inside `message`.
+    #[must_use]
+    pub fn within(self, message: &str) -> Self {
+        match &self.0.violation {
+            Some((field, rule)) => Self::invalid(&format!("{message}.{field}"), rule),
+            None => self,
+        }
+    }
+
     /// There is no such object, or it is not the caller's to see: the same bytes for both.
     pub fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, ErrorReason::NotFound, format!("{what} not found"))
@@ -178,7 +187,8 @@ impl Failure {
         self.to_rpc_status().encode_to_vec()
     }
 
-    fn to_rpc_status(&self) -> pb::Status {
+    /// The failure as `google.rpc.Status`.
+    pub fn to_rpc_status(&self) -> pb::Status {
         let info = ErrorInfo {
             reason: self.0.reason.as_str_name().to_owned(),
             domain: plasma_proto::error_info::DOMAIN.to_owned(),

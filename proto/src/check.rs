@@ -25,6 +25,9 @@ impl Violation {
 
 /// A message whose fields can be checked against the rules of the contract.
 pub trait Validate {
+    /// Whether a call carries many of these, each of which its handler checks and answers.
+    const IS_STREAMED: bool = false;
+
     /// Checks every field; names the first that breaks its rule.
     fn validate(&self) -> Result<(), Violation>;
 }

@@ -1,5 +1,6 @@
 //! The codec of every service: protobuf, with every message checked as it is decoded, so that no
-//! handler meets a field that breaks its rule.
+//! handler meets a field that breaks its rule. A request of which a stream carries many is checked by
+//! its handler: a bad one is answered for itself and does not end the stream.
 
 use std::marker::PhantomData;
 
@@ -63,7 +64,9 @@ impl<U: Message + Default + Validate> Decoder for PlasmaDecoder<U> {
 
     fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let message = U::decode(from).map_err(|_| error_info::malformed_request())?;
-        message.validate().map_err(|violation| error_info::invalid_field(&violation))?;
+        if !U::IS_STREAMED {
+            message.validate().map_err(|violation| error_info::invalid_field(&violation))?;
+        }
         Ok(Some(message))
     }
 }

@@ -30,6 +30,11 @@ pub(crate) fn is_streaming(path: &str) -> bool {
     method(path).is_some_and(|method| method.is_server_streaming())
 }
 
+/// Whether a method takes a stream of requests.
+pub(crate) fn takes_many(path: &str) -> bool {
+    method(path).is_some_and(|method| method.is_client_streaming())
+}
+
 /// What the contract says of a field.
 pub(crate) fn rules(field: &FieldDescriptor) -> FieldRules {
     let extension = POOL.get_extension_by_name("plasma.options.v1.rules").unwrap();

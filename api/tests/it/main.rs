@@ -10,6 +10,8 @@ mod attacks;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod connect;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod credentials;

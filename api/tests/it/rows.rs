@@ -43,6 +43,9 @@ impl Database {
 /// Tables whose rows end by themselves within minutes.
 const FLEETING: &[&str] = &["linkings"];
 
+/// The number of a device's newest stream: whoever opens one counts it up, whatever it then says.
+const FENCE: &str = "connection";
+
 /// What differs between two looks, for a person: added rows with `+`, gone ones with `-`.
 pub(crate) fn difference(before: &Rows, after: &Rows) -> Vec<String> {
     let mut found = Vec::new();
@@ -85,7 +88,8 @@ fn of_sqlite(file: &std::path::Path) -> Rows {
             let values: Vec<String> =
                 (0..names.len()).map(|place| text(row.get_ref(place).unwrap())).collect();
             let tenant = tenant_column(&names).map(|place| values[place].clone());
-            let line = names.iter().zip(&values).map(|(name, value)| format!("{name}={value}"));
+            let columns = names.iter().zip(&values).filter(|(name, _)| *name != FENCE);
+            let line = columns.map(|(name, value)| format!("{name}={value}"));
             let line = line.collect::<Vec<_>>().join(" ");
             found.entry((table.clone(), tenant.unwrap_or_default())).or_default().push(line);
         }
@@ -137,7 +141,8 @@ fn of_postgres(programs: &Programs, url: &str) -> Rows {
             } else {
                 format!("replace({column}::text, '-', '')")
             };
-            format!("SELECT '{table}', {tenant}, to_jsonb(x)::text FROM \"{table}\" x")
+            let row = format!("(to_jsonb(x) - '{FENCE}')::text");
+            format!("SELECT '{table}', {tenant}, {row} FROM \"{table}\" x")
         })
         .collect();
     let answer = programs.query(url, &parts.join(" UNION ALL ")).unwrap();

@@ -102,6 +102,8 @@ async fn broken_requests_are_refused(kind: ClusterKind) {
             ("a compressed frame", frame(1, good.len(), &good)),
             ("an unknown flag", frame(9, good.len(), &good)),
         ];
+        // A stream of requests may have none.
+        let broken = broken.into_iter().skip(usize::from(contract::takes_many(path)));
         for (name, body) in broken {
             object(name, Err(raw(&world, path, credential, body).await));
         }

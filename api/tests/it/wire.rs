@@ -7,13 +7,14 @@ use bytes::{Buf, BufMut, Bytes};
 use http::uri::PathAndQuery;
 use plasma_proto::error::v1::ErrorReason;
 use plasma_proto::error_info::reason_of;
+use plasma_proto::messaging::v1 as pb;
 use plasma_testkit::Cluster;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt;
 
 use crate::contract;
@@ -80,7 +81,8 @@ impl Wire {
         self.channels[turn % self.channels.len()].clone()
     }
 
-    /// Calls a method with a credential; the answer's bytes, of a stream the first message's.
+    /// Calls a method with a credential; the answer's bytes, of a stream the first message's or,
+    /// where the stream carries calls, the call's.
     pub(crate) async fn call(
         &self,
         path: &str,
@@ -134,8 +136,30 @@ pub(crate) async fn send_on(
     if !contract::is_streaming(path) {
         return Ok(grpc.unary(request, place, BytesCodec).await?.into_inner());
     }
-    let mut stream = grpc.server_streaming(request, place, BytesCodec).await?.into_inner();
-    stream.message().await?.ok_or_else(|| Status::unknown("the stream ended without a message"))
+    if !contract::takes_many(path) {
+        let mut stream = grpc.server_streaming(request, place, BytesCodec).await?.into_inner();
+        let first = stream.message().await?;
+        return first.ok_or_else(|| Status::unknown("the stream ended without a message"));
+    }
+    let request = request.map(|message| tokio_stream::once(message));
+    result_of_one(grpc.streaming(request, place, BytesCodec).await?.into_inner()).await
+}
+
+/// What became of the one call on a stream; nothing where it needs no answer.
+async fn result_of_one(mut stream: Streaming<Bytes>) -> Result<Bytes, Status> {
+    let mut answer = Bytes::new();
+    while let Some(event) = stream.message().await? {
+        let event = pb::ConnectResponse::decode(event).unwrap().event.unwrap();
+        let pb::connect_response::Event::Result(result) = event else { continue };
+        let outcome = result.result.unwrap();
+        if let pb::call_result::Result::Error(error) = outcome {
+            let details = error.encode_to_vec();
+            return Err(Status::with_details(error.code.into(), error.message, details.into()));
+        }
+        let result = pb::CallResult { call_id: 0, result: Some(outcome) };
+        answer = result.encode_to_vec().into();
+    }
+    Ok(answer)
 }
 
 /// The value of `authorization` for a credential.

@@ -10,7 +10,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::EnvelopeId;
-use plasma_proto::messaging::v1::{ReceiveResponse, receive_response::Event};
+use plasma_proto::messaging::v1::connect_response::Event;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -26,8 +26,8 @@ pub(crate) const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Room for the envelopes in flight and for the events between them.
 const EVENTS_MAX: usize = IN_FLIGHT_MAX + 16;
 
-type EventSender = mpsc::Sender<ReceiveResponse>;
-pub(crate) type EventReceiver = mpsc::Receiver<ReceiveResponse>;
+type EventSender = mpsc::Sender<Event>;
+pub(crate) type EventReceiver = mpsc::Receiver<Event>;
 
 /// Where an envelope in flight came from, and so who is told of its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Connection {
         if self.ended.is_cancelled() || !window.has_room_for(parcel.bytes()) {
             return false;
         }
-        if self.events.try_send(ReceiveResponse { event: Some(event) }).is_err() {
+        if self.events.try_send(event).is_err() {
             return false;
         }
         window.insert(parcel.envelope, origin, parcel.bytes());
@@ -217,7 +217,6 @@ impl Connection {
 
     /// Sends an event that is not an envelope; `false` where the stream is gone.
     pub(crate) async fn tell(&self, event: Event) -> bool {
-        let event = ReceiveResponse { event: Some(event) };
         tokio::select! {
             () = self.ended.cancelled() => false,
             sent = self.events.send(event) => sent.is_ok(),
@@ -242,7 +241,7 @@ impl Connection {
         &self,
         events: &mut EventReceiver,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<ReceiveResponse, Status>>> {
+    ) -> Poll<Option<Result<Event, Status>>> {
         if let Some(status) = self.cut.get() {
             return Poll::Ready(Some(Err(status.clone())));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use plasma_kit::Failure;
 use plasma_kit::bus::BusEvent;
 use plasma_kit::events::{self, Event, Subject};
-use plasma_proto::messaging::v1::{Resume, ResumeReason, receive_response};
+use plasma_proto::messaging::v1::{Resume, ResumeReason, connect_response};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -138,7 +138,7 @@ pub(super) async fn end_revoked(
 fn give_notice(connection: Arc<Connection>) {
     tokio::spawn(async move {
         let reason = ResumeReason::AccountNotice.into();
-        connection.tell(receive_response::Event::Resume(Resume { reason })).await;
+        connection.tell(connect_response::Event::Resume(Resume { reason })).await;
         connection.end(None);
     });
 }

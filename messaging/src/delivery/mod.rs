@@ -40,13 +40,14 @@ use plasma_kit::bus::Bus;
 use plasma_kit::events::Events;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, SystemDb};
-use plasma_proto::messaging::v1::{Resume, ResumeReason, receive_response::Event};
+use plasma_proto::messaging::v1::{Resume, ResumeReason, connect_response::Event};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+pub(crate) use connection::Connection;
 pub(crate) use franking::Franking;
 pub(crate) use parcel::{DeviceKey, Parcel};
-pub use stream::EnvelopeStream;
+pub use stream::EventStream;
 
 use batcher::Batcher;
 use checkpoint::Checkpoints;

@@ -10,8 +10,7 @@ use plasma_kit::actor::DeviceActor;
 use plasma_kit::status::ErrorReason;
 use plasma_kit::{Failure, StoreError};
 use plasma_proto::messaging::v1::{
-    AccountReset, Heartbeat, Hello, QueueEmpty, ReceiveResponse, Resume, ResumeReason,
-    receive_response::Event,
+    AccountReset, Heartbeat, Hello, QueueEmpty, Resume, ResumeReason, connect_response::Event,
 };
 use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
@@ -40,15 +39,22 @@ pub(super) fn conflicting() -> Status {
     .into()
 }
 
-/// The events of a device.
-pub struct EnvelopeStream {
+/// The events of a device, in the form of `Connect`, which has all that `Receive` has.
+pub struct EventStream {
     events: EventReceiver,
     connection: Arc<Connection>,
     is_over: bool,
 }
 
-impl Stream for EnvelopeStream {
-    type Item = Result<ReceiveResponse, Status>;
+impl EventStream {
+    /// The way to write into the stream and to hear of its end.
+    pub(crate) fn connection(&self) -> Arc<Connection> {
+        Arc::clone(&self.connection)
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Result<Event, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let stream = &mut *self;
@@ -61,7 +67,7 @@ impl Stream for EnvelopeStream {
     }
 }
 
-impl Drop for EnvelopeStream {
+impl Drop for EventStream {
     fn drop(&mut self) {
         self.connection.end(None);
     }
@@ -69,7 +75,7 @@ impl Drop for EnvelopeStream {
 
 impl Delivery {
     /// Opens a stream of a device; an older one ends.
-    pub(crate) async fn receive(&self, device: DeviceActor) -> Result<EnvelopeStream, Failure> {
+    pub(crate) async fn receive(&self, device: DeviceActor) -> Result<EventStream, Failure> {
         let node = &self.inner;
         if node.draining.is_cancelled() {
             return Err(Failure::unavailable());
@@ -107,7 +113,7 @@ impl Delivery {
         self.publish(&device_channel(key), key, &Notice::Takeover(number)).await;
         node.checkpoints.pass(Point::Registered).await;
         tokio::spawn(self.clone().serve(Arc::clone(&connection)));
-        Ok(EnvelopeStream { events, connection, is_over: false })
+        Ok(EventStream { events, connection, is_over: false })
     }
 
     /// The reset of its account that a device must be told of; `UNAUTHENTICATED` where the device

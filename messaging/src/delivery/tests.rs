@@ -18,14 +18,14 @@ use plasma_kit::events::Events;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env};
-use plasma_proto::messaging::v1::{DeliveryState, receive_response::Event};
+use plasma_proto::messaging::v1::{DeliveryState, connect_response::Event};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::checkpoint::Point;
-use super::{Delivery, EnvelopeStream, Parcel};
+use super::{Delivery, EventStream, Parcel};
 
 /// How long anything may take that must happen.
 const LIVENESS: Duration = Duration::from_secs(20);
@@ -140,10 +140,10 @@ async fn database_url(folder: &tempfile::TempDir) -> String {
 }
 
 /// The next envelope of a stream, which the device then acknowledges.
-async fn next(delivery: &Delivery, stream: &mut EnvelopeStream, device: DeviceActor) -> EnvelopeId {
+async fn next(delivery: &Delivery, stream: &mut EventStream, device: DeviceActor) -> EnvelopeId {
     let envelope = tokio::time::timeout(LIVENESS, async {
         loop {
-            let event = stream.next().await.unwrap().unwrap().event.unwrap();
+            let event = stream.next().await.unwrap().unwrap();
             if let Event::Envelope(envelope) = event {
                 return EnvelopeId::checked(&envelope.envelope_id);
             }
@@ -325,9 +325,9 @@ async fn a_backlog_larger_than_the_window_drains_in_order_as_it_is_acknowledged(
 }
 
 /// Waits for the mark that the backlog is done.
-async fn wait_until_live(stream: &mut EnvelopeStream) {
+async fn wait_until_live(stream: &mut EventStream) {
     tokio::time::timeout(LIVENESS, async {
-        while !matches!(stream.next().await.unwrap().unwrap().event, Some(Event::QueueEmpty(_))) {}
+        while !matches!(stream.next().await.unwrap().unwrap(), Event::QueueEmpty(_)) {}
     })
     .await
     .expect("the queue is empty");

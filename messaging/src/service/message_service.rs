@@ -1,17 +1,20 @@
 //! `plasma.messaging.v1.MessageService`.
 
+use futures::StreamExt;
+use futures::stream::Map;
 use plasma_kit::actor;
 use plasma_kit::ids::DeviceId;
 use plasma_kit::rate::RateLimit;
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::connect_response::Event;
 use plasma_proto::messaging::v1::message_service_server;
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{acknowledge, pull, receive, send, send_control, send_own};
+use super::{acknowledge, connect, pull, receive, send, send_control, send_own};
 use crate::Messaging;
-use crate::delivery::{DeviceKey, EnvelopeStream};
+use crate::delivery::{DeviceKey, EventStream};
 use crate::domain::UserKey;
 
 /// Messages that a device may send to its user's other devices at once, and how soon one more.
@@ -24,6 +27,9 @@ const CONTROL_REFILL: Duration = Duration::from_secs(1);
 /// to repair sessions, and no way to chat without a pass.
 const REPAIR_BURST: u32 = 60;
 const REPAIR_REFILL: Duration = Duration::from_mins(1);
+
+/// A device's events, each as the contract wraps it.
+type Events<R> = Map<EventStream, fn(Result<Event, Status>) -> Result<R, Status>>;
 
 /// Carries sealed messages between devices.
 #[derive(Clone)]
@@ -75,14 +81,26 @@ impl message_service_server::MessageService for MessageService {
         Ok(Response::new(send_control::handle(self, device, request.into_inner()).await?))
     }
 
-    type ReceiveStream = EnvelopeStream;
+    type ReceiveStream = Events<pb::ReceiveResponse>;
 
     async fn receive(
         &self,
         request: Request<pb::ReceiveRequest>,
     ) -> Result<Response<Self::ReceiveStream>, Status> {
         let device = actor::device(&request)?;
-        Ok(Response::new(receive::handle(&self.messaging, device).await?))
+        let events = receive::handle(&self.messaging, device).await?;
+        Ok(Response::new(events.map(|event| event.map(receive::response))))
+    }
+
+    type ConnectStream = Events<pb::ConnectResponse>;
+
+    async fn connect(
+        &self,
+        request: Request<Streaming<pb::ConnectRequest>>,
+    ) -> Result<Response<Self::ConnectStream>, Status> {
+        let device = actor::device(&request)?;
+        let events = connect::handle(self, device, request.into_inner()).await?;
+        Ok(Response::new(events.map(|event| event.map(connect::response))))
     }
 
     async fn acknowledge(

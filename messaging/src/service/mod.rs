@@ -26,6 +26,7 @@ mod await_linking_message;
 mod block_chat;
 mod cancel_account_reset;
 mod close_chat;
+mod connect;
 mod count_prekeys;
 mod create_challenge;
 mod create_link;

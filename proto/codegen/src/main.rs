@@ -52,6 +52,8 @@ fn generate_messages(set: prost_types::FileDescriptorSet, out: &Path) -> Result<
     tonic_prost_build::configure()
         .codec_path(CODEC)
         .bytes(".")
+        // Its constructor would be named as the call `Connect` is.
+        .build_transport(false)
         .emit_rerun_if_changed(false)
         .out_dir(out)
         .compile_fds(set)

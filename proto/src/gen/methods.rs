@@ -43,6 +43,7 @@ pub static METHODS: &[Method] = &[
     Method { path: "/plasma.messaging.v1.LinkService/ResolveLink", principals: &[Principal::Device] },
     Method { path: "/plasma.messaging.v1.LinkService/RevokeLink", principals: &[Principal::Device] },
     Method { path: "/plasma.messaging.v1.MessageService/Acknowledge", principals: &[Principal::Device] },
+    Method { path: "/plasma.messaging.v1.MessageService/Connect", principals: &[Principal::Device] },
     Method { path: "/plasma.messaging.v1.MessageService/Pull", principals: &[Principal::Device] },
     Method { path: "/plasma.messaging.v1.MessageService/Receive", principals: &[Principal::Device] },
     Method { path: "/plasma.messaging.v1.MessageService/Send", principals: &[Principal::Device] },

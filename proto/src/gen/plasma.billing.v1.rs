@@ -263,17 +263,6 @@ pub mod access_service_client {
     pub struct AccessServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl AccessServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> AccessServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -873,17 +862,6 @@ pub mod pricing_service_client {
     #[derive(Debug, Clone)]
     pub struct PricingServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl PricingServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> PricingServiceClient<T>
     where
@@ -1597,17 +1575,6 @@ pub mod statement_service_client {
     pub struct StatementServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl StatementServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> StatementServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -2160,17 +2127,6 @@ pub mod wallet_service_client {
     #[derive(Debug, Clone)]
     pub struct WalletServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl WalletServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> WalletServiceClient<T>
     where

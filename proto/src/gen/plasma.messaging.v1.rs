@@ -225,17 +225,6 @@ pub mod chat_service_client {
     pub struct ChatServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl ChatServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> ChatServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -1005,17 +994,6 @@ pub mod device_linking_service_client {
     pub struct DeviceLinkingServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl DeviceLinkingServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> DeviceLinkingServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -1120,7 +1098,8 @@ pub mod device_linking_service_client {
         /// device can answer it.
         ///
         /// Safe to retry: the same message again changes nothing.
-        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN, IDENTITY_REFUSED (the calling device may
+        /// not approve).
         pub async fn post_linking_message(
             &mut self,
             request: impl tonic::IntoRequest<super::PostLinkingMessageRequest>,
@@ -1152,7 +1131,7 @@ pub mod device_linking_service_client {
         }
         /// Waits for a message of the other side.
         ///
-        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN, RATE_LIMITED.
         pub async fn await_linking_message(
             &mut self,
             request: impl tonic::IntoRequest<super::AwaitLinkingMessageRequest>,
@@ -1214,7 +1193,8 @@ pub mod device_linking_service_server {
         /// device can answer it.
         ///
         /// Safe to retry: the same message again changes nothing.
-        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN, IDENTITY_REFUSED (the calling device may
+        /// not approve).
         async fn post_linking_message(
             &self,
             request: tonic::Request<super::PostLinkingMessageRequest>,
@@ -1224,7 +1204,7 @@ pub mod device_linking_service_server {
         >;
         /// Waits for a message of the other side.
         ///
-        /// Fails with NOT_FOUND, LINKING_NOT_OPEN.
+        /// Fails with NOT_FOUND, LINKING_NOT_OPEN, RATE_LIMITED.
         async fn await_linking_message(
             &self,
             request: tonic::Request<super::AwaitLinkingMessageRequest>,
@@ -1731,17 +1711,6 @@ pub mod device_service_client {
     #[derive(Debug, Clone)]
     pub struct DeviceServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl DeviceServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> DeviceServiceClient<T>
     where
@@ -3033,17 +3002,6 @@ pub mod key_service_client {
     pub struct KeyServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl KeyServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> KeyServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -3616,17 +3574,6 @@ pub mod link_service_client {
     #[derive(Debug, Clone)]
     pub struct LinkServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl LinkServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> LinkServiceClient<T>
     where
@@ -4434,6 +4381,111 @@ pub struct PullResponse {
     #[prost(message, optional, tag = "3")]
     pub pending_reset: ::core::option::Option<AccountReset>,
 }
+/// One call on the stream.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConnectRequest {
+    /// Names the call in its CallResult; chosen by the device, such as a counter.
+    #[prost(uint64, tag = "1")]
+    pub call_id: u64,
+    /// What to do.
+    #[prost(oneof = "connect_request::Call", tags = "2, 3, 4, 5")]
+    pub call: ::core::option::Option<connect_request::Call>,
+}
+/// Nested message and enum types in `ConnectRequest`.
+pub mod connect_request {
+    /// What to do.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Call {
+        /// As Send.
+        #[prost(message, tag = "2")]
+        Send(super::SendRequest),
+        /// As SendOwn.
+        #[prost(message, tag = "3")]
+        SendOwn(super::SendOwnRequest),
+        /// As SendControl.
+        #[prost(message, tag = "4")]
+        SendControl(super::SendControlRequest),
+        /// As Acknowledge, but answered only where it fails. What it did not reach is
+        /// offered again.
+        #[prost(message, tag = "5")]
+        Acknowledge(super::AcknowledgeRequest),
+    }
+}
+/// Why a call failed: what its RPC would have ended with, in the fields of
+/// `google.rpc.Status`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallError {
+    /// The gRPC code.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// For people.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// `google.rpc.ErrorInfo` with the reason, and what else the reason brings.
+    #[prost(message, repeated, tag = "3")]
+    pub details: ::prost::alloc::vec::Vec<::prost_types::Any>,
+}
+/// The answer to one call of the stream. Answers come in any order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallResult {
+    /// The call.
+    #[prost(uint64, tag = "1")]
+    pub call_id: u64,
+    /// What happened.
+    #[prost(oneof = "call_result::Result", tags = "2, 3, 4, 5")]
+    pub result: ::core::option::Option<call_result::Result>,
+}
+/// Nested message and enum types in `CallResult`.
+pub mod call_result {
+    /// What happened.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// The answer to a send.
+        #[prost(message, tag = "2")]
+        Send(super::SendResponse),
+        /// The answer to a send to own devices.
+        #[prost(message, tag = "3")]
+        SendOwn(super::SendOwnResponse),
+        /// The answer to a control envelope.
+        #[prost(message, tag = "4")]
+        SendControl(super::SendControlResponse),
+        /// The call failed; the stream goes on.
+        #[prost(message, tag = "5")]
+        Error(super::CallError),
+    }
+}
+/// Response for Connect.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ConnectResponse {
+    /// What happened.
+    #[prost(oneof = "connect_response::Event", tags = "1, 2, 3, 4, 5, 6")]
+    pub event: ::core::option::Option<connect_response::Event>,
+}
+/// Nested message and enum types in `ConnectResponse`.
+pub mod connect_response {
+    /// What happened.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Event {
+        /// The stream is open.
+        #[prost(message, tag = "1")]
+        Hello(super::Hello),
+        /// An envelope.
+        #[prost(message, tag = "2")]
+        Envelope(super::Envelope),
+        /// The backlog is done.
+        #[prost(message, tag = "3")]
+        QueueEmpty(super::QueueEmpty),
+        /// The stream is alive.
+        #[prost(message, tag = "4")]
+        Heartbeat(super::Heartbeat),
+        /// The stream ends.
+        #[prost(message, tag = "5")]
+        Resume(super::Resume),
+        /// The answer to a call.
+        #[prost(message, tag = "6")]
+        Result(super::CallResult),
+    }
+}
 /// What became of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -4529,17 +4581,6 @@ pub mod message_service_client {
     #[derive(Debug, Clone)]
     pub struct MessageServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl MessageServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> MessageServiceClient<T>
     where
@@ -4790,6 +4831,41 @@ pub mod message_service_client {
                 .insert(GrpcMethod::new("plasma.messaging.v1.MessageService", "Pull"));
             self.inner.unary(req, path, codec).await
         }
+        /// One stream for everything: what Receive streams, and the device's sends and
+        /// acknowledgements, each as the call of the same name. Costs both sides a
+        /// fraction of a call a message. For clients with gRPC over HTTP/2; browsers and
+        /// React Native use the calls.
+        ///
+        /// It is the device's one stream, as Receive is: the newer of either ends the
+        /// older. Begins, breathes and ends as Receive does. At most 64 sends are
+        /// unanswered at a time; one more is answered with RATE_LIMITED. When the device
+        /// closes its side, what is under way is answered and the stream ends with OK.
+        pub async fn connect(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::ConnectRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ConnectResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.messaging.v1.MessageService/Connect",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.messaging.v1.MessageService", "Connect"),
+                );
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -4879,6 +4955,25 @@ pub mod message_service_server {
             &self,
             request: tonic::Request<super::PullRequest>,
         ) -> std::result::Result<tonic::Response<super::PullResponse>, tonic::Status>;
+        /// Server streaming response type for the Connect method.
+        type ConnectStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ConnectResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// One stream for everything: what Receive streams, and the device's sends and
+        /// acknowledgements, each as the call of the same name. Costs both sides a
+        /// fraction of a call a message. For clients with gRPC over HTTP/2; browsers and
+        /// React Native use the calls.
+        ///
+        /// It is the device's one stream, as Receive is: the newer of either ends the
+        /// older. Begins, breathes and ends as Receive does. At most 64 sends are
+        /// unanswered at a time; one more is answered with RATE_LIMITED. When the device
+        /// closes its side, what is under way is answered and the stream ends with OK.
+        async fn connect(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ConnectRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::ConnectStream>, tonic::Status>;
     }
     /// Carries sealed messages between devices. The service never sees plaintext,
     /// and keeps an envelope only until its device acknowledges it.
@@ -5227,6 +5322,54 @@ pub mod message_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/plasma.messaging.v1.MessageService/Connect" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConnectSvc<T: MessageService>(pub Arc<T>);
+                    impl<
+                        T: MessageService,
+                    > tonic::server::StreamingService<super::ConnectRequest>
+                    for ConnectSvc<T> {
+                        type Response = super::ConnectResponse;
+                        type ResponseStream = T::ConnectStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ConnectRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MessageService>::connect(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConnectSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -5430,17 +5573,6 @@ pub mod report_service_client {
     pub struct ReportServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl ReportServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> ReportServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -5540,7 +5672,8 @@ pub mod report_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gets a report about one of the tenant's users, with what was disclosed.
+        /// Gets a report about one of the tenant's users, with what was disclosed, which is
+        /// deleted 180 days after the report.
         ///
         /// Fails with NOT_FOUND.
         pub async fn get_report(
@@ -5626,7 +5759,8 @@ pub mod report_service_server {
             tonic::Response<super::CreateReportResponse>,
             tonic::Status,
         >;
-        /// Gets a report about one of the tenant's users, with what was disclosed.
+        /// Gets a report about one of the tenant's users, with what was disclosed, which is
+        /// deleted 180 days after the report.
         ///
         /// Fails with NOT_FOUND.
         async fn get_report(
@@ -5985,17 +6119,6 @@ pub mod session_service_client {
     #[derive(Debug, Clone)]
     pub struct SessionServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl SessionServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> SessionServiceClient<T>
     where

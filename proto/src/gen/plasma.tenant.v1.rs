@@ -139,17 +139,6 @@ pub mod api_key_service_client {
     pub struct ApiKeyServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl ApiKeyServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> ApiKeyServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -729,17 +718,6 @@ pub mod identity_provider_service_client {
     #[derive(Debug, Clone)]
     pub struct IdentityProviderServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl IdentityProviderServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> IdentityProviderServiceClient<T>
     where
@@ -1568,17 +1546,6 @@ pub mod tenant_service_client {
     pub struct TenantServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl TenantServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> TenantServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
@@ -2394,17 +2361,6 @@ pub mod user_service_client {
     #[derive(Debug, Clone)]
     pub struct UserServiceClient<T> {
         inner: tonic::client::Grpc<T>,
-    }
-    impl UserServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
     }
     impl<T> UserServiceClient<T>
     where

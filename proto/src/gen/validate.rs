@@ -464,6 +464,18 @@ impl Validate for crate::messaging::v1::BlockChatResponse {
     }
 }
 
+impl Validate for crate::messaging::v1::CallError {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::CallResult {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
 impl Validate for crate::messaging::v1::CancelAccountResetRequest {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
@@ -491,6 +503,29 @@ impl Validate for crate::messaging::v1::CloseChatRequest {
 }
 
 impl Validate for crate::messaging::v1::CloseChatResponse {
+    fn validate(&self) -> Result<(), Violation> {
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::ConnectRequest {
+    const IS_STREAMED: bool = true;
+
+    fn validate(&self) -> Result<(), Violation> {
+        check::integer("call_id", i128::from(self.call_id), None, None)?;
+        check::oneof("call", self.call.is_some())?;
+        match &self.call {
+            None => {}
+            Some(crate::messaging::v1::connect_request::Call::Send(value)) => check::message("send", Some(value), false)?,
+            Some(crate::messaging::v1::connect_request::Call::SendOwn(value)) => check::message("send_own", Some(value), false)?,
+            Some(crate::messaging::v1::connect_request::Call::SendControl(value)) => check::message("send_control", Some(value), false)?,
+            Some(crate::messaging::v1::connect_request::Call::Acknowledge(value)) => check::message("acknowledge", Some(value), false)?,
+        }
+        Ok(())
+    }
+}
+
+impl Validate for crate::messaging::v1::ConnectResponse {
     fn validate(&self) -> Result<(), Violation> {
         Ok(())
     }

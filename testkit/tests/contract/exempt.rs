@@ -31,6 +31,7 @@ pub(crate) const FROM_REQUEST_ID: &[(&str, &str)] = &[
     ("tenant.v1.LookupUser", "changes nothing"),
     ("tenant.v1.ValidateToken", "changes nothing, the token's jti included"),
     // Writes with a key of their own.
+    ("messaging.v1.Connect", "carries calls, each with its key"),
     ("messaging.v1.Send", "message_id is the key"),
     ("messaging.v1.SendControl", "message_id is the key"),
     ("messaging.v1.SendOwn", "message_id is the key"),

@@ -25,7 +25,7 @@ pub(super) enum Answers {
 pub(super) fn answers(path: &str, place: &Place) -> Answers {
     let method = path.rsplit_once('/').unwrap().1;
     let field = place.path();
-    match (method, field.as_str()) {
+    match on_a_stream(method, &field) {
         // The sender's own name for a message; it is looked up nowhere.
         ("Send" | "SendOwn" | "SendControl", "message_id")
         // Unknown ids are no error, and an envelope is acknowledged by its device alone.
@@ -57,6 +57,17 @@ pub(super) fn answers(path: &str, place: &Place) -> Answers {
             Answers::Known { foreign: ErrorReason::CrossPlatformNotAllowed }
         }
         _ => Answers::Same(Code::NotFound, ErrorReason::NotFound),
+    }
+}
+
+/// A field of a call that `Connect` carries is one of the call's own method.
+fn on_a_stream<'a>(method: &'a str, field: &'a str) -> (&'a str, &'a str) {
+    match field.split_once('.') {
+        Some(("send", field)) => ("Send", field),
+        Some(("send_own", field)) => ("SendOwn", field),
+        Some(("send_control", field)) => ("SendControl", field),
+        Some(("acknowledge", field)) => ("Acknowledge", field),
+        _ => (method, field),
     }
 }
 

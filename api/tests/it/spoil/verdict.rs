@@ -65,8 +65,8 @@ pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
         }
         // Without a chat the envelope is for another device of the calling user.
         "SendControlRequest.chat_id" => {
-            let chat = call.message.get_field_by_name("chat_id").unwrap();
-            if chat.as_str() == Some("") {
+            let chat = call.message.get_field_by_name("chat_id");
+            if chat.is_some_and(|chat| chat.as_str() == Some("")) {
                 Expect::Accepted
             } else {
                 Expect::Refused(Code::NotFound, ErrorReason::NotFound)

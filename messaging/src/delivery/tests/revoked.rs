@@ -60,13 +60,13 @@ async fn until_ended(node: &Delivery, world: &World) {
 }
 
 /// Reads a stream to its end, which must say that the credential is void; the envelopes before.
-async fn to_the_end(mut stream: EnvelopeStream) -> Vec<EnvelopeId> {
+async fn to_the_end(mut stream: EventStream) -> Vec<EnvelopeId> {
     let mut envelopes = Vec::new();
     tokio::time::timeout(LIVENESS, async {
         loop {
             match stream.next().await.expect("a status before the end") {
                 Ok(event) => {
-                    if let Some(Event::Envelope(envelope)) = event.event {
+                    if let Event::Envelope(envelope) = event {
                         envelopes.push(EnvelopeId::checked(&envelope.envelope_id));
                     }
                 }
