@@ -4,13 +4,17 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
-use clap::{Parser, Subcommand};
+use anyhow::{Result, ensure};
+use clap::{Parser, Subcommand, ValueEnum};
 use plasma_load_tests::dice::Dice;
 use plasma_load_tests::faults::planted::{BUGS, Bug};
 use plasma_load_tests::faults::probe::{Nodes, Probe, Scene};
-use plasma_load_tests::faults::storm::Storm;
+use plasma_load_tests::faults::storm::{Storm, WITHOUT_REDIS};
 use plasma_testkit::ClusterKind;
+
+/// Without Redis what is stored reaches its device by the sweep, twice a second. The promise is
+/// 1,000 ms; what a busy machine adds is not the service's.
+const WITHOUT_REDIS_P99_MAX: f64 = 3_000.0;
 
 /// Breaks a service of its own in every way that it must stand.
 #[derive(Debug, Parser)]
@@ -18,42 +22,39 @@ use plasma_testkit::ClusterKind;
 struct Arguments {
     #[command(subcommand)]
     task: Task,
-    /// Repeats a run: the same faults at the same moments.
+    /// Repeats a run: the same faults after the same pauses.
     #[arg(long, env = "SEED", global = true)]
     seed: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Ask every question that needs one fault at one moment, on both ways to run.
-    Probe {
-        /// Streams of the node that is drained.
-        #[arg(long, default_value_t = 1_000)]
-        streams: usize,
-    },
-    /// Let everything fail at random under a load, on both ways to run.
-    Storm {
-        /// Messages of both ways together, at least.
+    /// Ask every question that needs one fault at one moment, then let everything fail at random.
+    Run {
+        /// Messages on both ways to run together, at least.
         #[arg(long, default_value_t = 100_000)]
         messages: u64,
-        /// One way alone: embedded or scaled.
+        /// Streams of the nodes when one of them is drained.
+        #[arg(long, default_value_t = 1_000)]
+        streams: usize,
+        /// One way to run alone.
         #[arg(long)]
-        only: Option<String>,
-        /// Seconds of faults, at least.
-        #[arg(long, default_value_t = 30)]
-        seconds: u64,
-        #[arg(long, default_value_t = 40)]
-        opaque: usize,
-        #[arg(long, default_value_t = 10)]
-        sealed: usize,
-        #[arg(long, default_value_t = 200)]
-        pause: u64,
+        only: Option<Way>,
     },
     /// See that each planted bug is caught, and that nothing is where none is planted.
     Control {
         /// One bug alone.
         bug: Option<String>,
     },
+}
+
+/// A way to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// One node on SQLite
+    Embedded,
+    /// Nodes on PostgreSQL and Redis
+    Scaled,
 }
 
 fn main() -> ExitCode {
@@ -72,15 +73,16 @@ fn run(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match &arguments.task {
-            Task::Probe { streams } => probe(seed, *streams).await,
-            Task::Storm { messages, only, seconds, opaque, sealed, pause } => {
-                for kind in ClusterKind::BOTH {
-                    let name = format!("{kind:?}").to_lowercase();
-                    if only.as_ref().is_some_and(|only| *only != name) { continue; }
-                    let storm = Storm { kind, seed, opaque: *opaque, sealed: *sealed, pause: Duration::from_millis(*pause), calm: Duration::from_secs(5), faults: Duration::from_secs(*seconds), messages: *messages / 2 };
-                    let outcome = storm.blow().await?;
-                    println!("{outcome}");
-                    ensure!(outcome.is_clean(), "promises were broken");
+            Task::Run { messages, streams, only } => {
+                let kinds = match only {
+                    None => vec![ClusterKind::Embedded, ClusterKind::Scaled],
+                    Some(Way::Embedded) => vec![ClusterKind::Embedded],
+                    Some(Way::Scaled) => vec![ClusterKind::Scaled],
+                };
+                let share = messages.div_ceil(kinds.len() as u64);
+                for kind in kinds {
+                    probe(kind, seed, *streams).await?;
+                    storm(kind, seed, share).await?;
                 }
                 Ok(())
             }
@@ -89,19 +91,27 @@ fn run(arguments: &Arguments) -> Result<()> {
     })
 }
 
-async fn probe(seed: u64, streams: usize) -> Result<()> {
-    let mut broken = 0;
-    for kind in ClusterKind::BOTH {
-        let mut scene = Scene::start(kind, Nodes::Sound, seed).await?;
-        scene.streams = streams;
-        for probe in Probe::ALL.into_iter().filter(|probe| probe.fits(kind)) {
-            let begun = Instant::now();
-            let found = probe.ask(&mut scene).await?;
-            println!("{kind:?}, {probe}: {found} [{:.1} s]", begun.elapsed().as_secs_f64());
-            broken += u32::from(!found.is_kept());
-        }
+async fn probe(kind: ClusterKind, seed: u64, streams: usize) -> Result<()> {
+    let mut scene = Scene::start(kind, Nodes::Sound, seed).await?;
+    scene.streams = streams;
+    for probe in Probe::ALL.into_iter().filter(|probe| probe.fits(kind)) {
+        let begun = Instant::now();
+        let found = probe.ask(&mut scene).await?;
+        println!("{kind:?}, {probe}: {found} [{:.1} s]", begun.elapsed().as_secs_f64());
+        ensure!(found.is_kept(), "a promise was broken (SEED={seed})");
     }
-    ensure!(broken == 0, "{broken} promises were broken (SEED={seed})");
+    Ok(())
+}
+
+async fn storm(kind: ClusterKind, seed: u64, messages: u64) -> Result<()> {
+    let storm = Storm { messages, ..Storm::long(kind, seed) };
+    let outcome = storm.blow().await?;
+    println!("{outcome}");
+    ensure!(outcome.is_clean(), "promises were broken (SEED={seed})");
+    if let Some(latency) = outcome.latency(WITHOUT_REDIS) {
+        let p99 = Duration::from_secs_f64(latency.p99 / 1e3);
+        ensure!(latency.p99 <= WITHOUT_REDIS_P99_MAX, "p99 without Redis is {p99:?}");
+    }
     Ok(())
 }
 
@@ -114,7 +124,7 @@ async fn control(seed: u64, wanted: Option<&str>) -> Result<()> {
     for probe in Probe::ALL {
         let found = probe.ask(&mut scene).await?;
         println!("no bug, {probe}: {found}");
-        ensure!(found.is_kept(), "without a bug a promise was broken");
+        ensure!(found.is_kept(), "without a bug a promise was broken (SEED={seed})");
     }
     drop(scene);
     let mut missed = Vec::new();
@@ -127,9 +137,7 @@ async fn control(seed: u64, wanted: Option<&str>) -> Result<()> {
             missed.push(name);
         }
     }
-    if !missed.is_empty() {
-        bail!("not caught: {}", missed.join(", "));
-    }
+    ensure!(missed.is_empty(), "not caught: {}", missed.join(", "));
     println!("every planted bug was caught");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use plasma_testkit::{Cluster, ClusterKind};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub struct Storm {
     pub messages: u64,
 }
 
+/// The phase in which Redis stays away.
+pub const WITHOUT_REDIS: &str = "without Redis";
 /// How long it may take until everything has arrived.
 const ARRIVAL_MAX: Duration = Duration::from_mins(2);
 /// What comes twice comes soon.
@@ -95,6 +97,23 @@ impl fmt::Display for Outcome {
 }
 
 impl Storm {
+    /// A storm of about half a minute.
+    pub fn short(kind: ClusterKind, seed: u64) -> Self {
+        let calm = Duration::from_secs(3);
+        // Long enough for each fault to come at least once.
+        let faults = Duration::from_secs(if kind == ClusterKind::Scaled { 25 } else { 15 });
+        let pause = Duration::from_millis(250);
+        Self { kind, seed, opaque: 30, sealed: 10, pause, calm, faults, messages: 0 }
+    }
+
+    /// A storm for as many messages as one wants.
+    pub fn long(kind: ClusterKind, seed: u64) -> Self {
+        let calm = Duration::from_secs(15);
+        let faults = Duration::from_mins(2);
+        let pause = Duration::from_millis(100);
+        Self { kind, seed, opaque: 100, sealed: 20, pause, calm, faults, messages: 0 }
+    }
+
     /// Starts a service of its own and lets it blow. An error is one of the harness.
     pub async fn blow(&self) -> Result<Outcome> {
         let hands = Hands::new();
@@ -148,7 +167,7 @@ impl Storm {
             tokio::time::sleep(AFTERMATH).await;
             end_of("Redis goes");
             tokio::time::sleep(self.calm).await;
-            end_of("without Redis");
+            end_of(WITHOUT_REDIS);
             spawn_blocking(move || again.started()?.restart()).await??;
             hands.tell(&"Redis is back");
         }
@@ -234,13 +253,5 @@ async fn come_and_go(cast: &Cast, mut dice: Dice, over: &CancellationToken) -> R
         device.disconnect(leaving).await;
         tokio::time::sleep(dice.around(COMING_AND_GOING)).await;
         device.connect();
-    }
-}
-
-/// What the seed of this run is, or one that nobody has chosen.
-pub fn seed_of_environment() -> Result<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => seed.parse().context("SEED is a number"),
-        Err(_) => Ok(Dice::random_seed()),
     }
 }
