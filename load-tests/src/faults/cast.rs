@@ -70,7 +70,9 @@ impl Cast {
             device.connect();
         }
         for device in &devices {
-            ensure!(device.until_ready(READY_MAX).await, "a device does not connect");
+            let is_ready = device.until_ready(READY_MAX).await;
+            let failures = || meters.readings().failures;
+            ensure!(is_ready, "device {} does not connect: {:?}", device.number(), failures());
         }
         Ok(Self { ledger, meters, devices, weak, _sound: sound })
     }

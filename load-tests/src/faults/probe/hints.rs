@@ -19,8 +19,9 @@ use super::{Found, Scene};
 const ROUNDS: usize = 12;
 /// Most time between two messages.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// The median with hints is a few milliseconds, without them about 450.
-const MEDIAN_MAX: Duration = Duration::from_millis(200);
+/// A quarter of all is faster than this: with hints on the busiest machine, without them nearly none
+/// (the one in ten that is offered live, because the device is tried again).
+const QUARTER_MAX: Duration = Duration::from_millis(250);
 
 pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
     let nodes = scene.cluster.nodes().len();
@@ -57,13 +58,15 @@ pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
     }
     dozing.acknowledge(received).await?;
     latencies.sort_unstable();
-    let median = *latencies.get(latencies.len() / 2).context("a latency")?;
+    let at = |part: usize| latencies.get(latencies.len() * part / 4).copied().context("a latency");
+    let (quarter, median) = (at(1)?, at(2)?);
     let longest = *latencies.last().context("a latency")?;
     let words = format!(
-        "{} stored messages took {:.1} ms in the median, {:.1} ms at most",
+        "{} stored messages took {:.1} ms in the fastest quarter, {:.1} ms in the median, {:.1} ms at most",
         latencies.len(),
+        quarter.as_secs_f64() * 1e3,
         median.as_secs_f64() * 1e3,
         longest.as_secs_f64() * 1e3
     );
-    Ok(Found::when(median <= MEDIAN_MAX, words))
+    Ok(Found::when(quarter <= QUARTER_MAX, words))
 }
