@@ -129,18 +129,15 @@ impl OpaqueDevice {
     /// Leaves.
     pub async fn disconnect(&self, leaving: Leaving) {
         let Some(Listening { mut task, in_order }) = self.listening().take() else { return };
-        match leaving {
-            Leaving::InOrder => {
-                in_order.cancel();
-                let at_most = self.around.manner.call_timeout;
-                if tokio::time::timeout(at_most, &mut task).await.is_err() {
-                    task.abort();
-                }
-            }
-            Leaving::AtOnce => task.abort(),
+        let has_ended = leaving == Leaving::InOrder && {
+            in_order.cancel();
+            tokio::time::timeout(self.around.manner.call_timeout, &mut task).await.is_ok()
+        };
+        if !has_ended {
+            task.abort();
+            // It was aborted.
+            let _ = task.await;
         }
-        // It was aborted, or has ended.
-        let _ = task.await;
         self.is_ready.send_replace(false);
         if let Some(link) = self.link.lock().await.take() {
             link.give_up();
