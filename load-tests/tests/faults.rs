@@ -22,29 +22,45 @@ fn seed() -> u64 {
     seed
 }
 
-async fn promises_are_kept(kind: ClusterKind) -> Result<()> {
-    let seed = seed();
-    let mut scene = Scene::start(kind, Nodes::Sound, seed).await?;
+/// Streams of the nodes when one of them is drained.
+const STREAMS: usize = 50;
+
+async fn one_fault_at_a_time(kind: ClusterKind) -> Result<()> {
+    let mut scene = Scene::start(kind, Nodes::Sound, seed()).await?;
+    scene.streams = STREAMS;
     for probe in Probe::ALL.into_iter().filter(|probe| probe.fits(kind)) {
         let found = probe.ask(&mut scene).await?;
         println!("{probe}: {found}");
         assert!(found.is_kept(), "{probe}: {found}");
     }
-    drop(scene);
-    let outcome = Storm::short(kind, seed).blow().await?;
+    Ok(())
+}
+
+async fn faults_at_random(kind: ClusterKind) -> Result<()> {
+    let outcome = Storm::short(kind, seed()).blow().await?;
     println!("{outcome}");
     assert!(outcome.is_clean(), "{outcome}");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_node_keeps_its_promises_under_one_fault_at_a_time() -> Result<()> {
+    one_fault_at_a_time(ClusterKind::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_nodes_keep_their_promises_under_one_fault_at_a_time() -> Result<()> {
+    one_fault_at_a_time(ClusterKind::Scaled).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_node_that_is_killed_and_drained_loses_nothing_and_shows_nothing_twice() -> Result<()> {
-    promises_are_kept(ClusterKind::Embedded).await
+    faults_at_random(ClusterKind::Embedded).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_redis_and_postgres_that_fail_lose_nothing_and_show_nothing_twice() -> Result<()> {
-    promises_are_kept(ClusterKind::Scaled).await
+    faults_at_random(ClusterKind::Scaled).await
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand, ValueEnum};
 use plasma_load_tests::dice::Dice;
+use plasma_load_tests::enrollment::USERS_PER_PLATFORM;
 use plasma_load_tests::faults::planted::{BUGS, Bug};
 use plasma_load_tests::faults::probe::{Nodes, Probe, Scene};
 use plasma_load_tests::faults::storm::{Storm, WITHOUT_REDIS};
@@ -40,6 +41,9 @@ enum Task {
         /// One way to run alone.
         #[arg(long)]
         only: Option<Way>,
+        /// The bounded run of the tests instead.
+        #[arg(long, conflicts_with_all = ["messages", "streams"])]
+        brief: bool,
     },
     /// See that each planted bug is caught, and that nothing is where none is planted.
     Control {
@@ -73,7 +77,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match &arguments.task {
-            Task::Run { messages, streams, only } => {
+            Task::Run { messages, streams, only, brief } => {
                 let kinds = match only {
                     None => vec![ClusterKind::Embedded, ClusterKind::Scaled],
                     Some(Way::Embedded) => vec![ClusterKind::Embedded],
@@ -81,8 +85,13 @@ fn run(arguments: &Arguments) -> Result<()> {
                 };
                 let share = messages.div_ceil(kinds.len() as u64);
                 for kind in kinds {
-                    probe(kind, seed, *streams).await?;
-                    storm(kind, seed, share).await?;
+                    if *brief {
+                        probe(kind, seed, USERS_PER_PLATFORM).await?;
+                        storm(Storm::short(kind, seed)).await?;
+                    } else {
+                        probe(kind, seed, *streams).await?;
+                        storm(Storm { messages: share, ..Storm::long(kind, seed) }).await?;
+                    }
                 }
                 Ok(())
             }
@@ -103,11 +112,10 @@ async fn probe(kind: ClusterKind, seed: u64, streams: usize) -> Result<()> {
     Ok(())
 }
 
-async fn storm(kind: ClusterKind, seed: u64, messages: u64) -> Result<()> {
-    let storm = Storm { messages, ..Storm::long(kind, seed) };
+async fn storm(storm: Storm) -> Result<()> {
     let outcome = storm.blow().await?;
     println!("{outcome}");
-    ensure!(outcome.is_clean(), "promises were broken (SEED={seed})");
+    ensure!(outcome.is_clean(), "promises were broken (SEED={})", storm.seed);
     if let Some(latency) = outcome.latency(WITHOUT_REDIS) {
         let p99 = Duration::from_secs_f64(latency.p99 / 1e3);
         ensure!(latency.p99 <= WITHOUT_REDIS_P99_MAX, "p99 without Redis is {p99:?}");

@@ -41,6 +41,8 @@ pub struct Storm {
 
 /// The phase in which Redis stays away.
 pub const WITHOUT_REDIS: &str = "without Redis";
+/// A drain waits so long for connections that are dead without the node's knowing.
+const DRAIN_SECONDS: &str = "5";
 /// How long it may take until everything has arrived.
 const ARRIVAL_MAX: Duration = Duration::from_mins(2);
 /// What comes twice comes soon.
@@ -118,7 +120,8 @@ impl Storm {
     pub async fn blow(&self) -> Result<Outcome> {
         let hands = Hands::new();
         hands.tell(&format!("{:?}, SEED={}", self.kind, self.seed));
-        let mut cluster = Cluster::builder(self.kind).private_servers().start().await?;
+        let cluster = Cluster::builder(self.kind).private_servers();
+        let mut cluster = cluster.env("PLASMA_DRAIN_SECONDS", DRAIN_SECONDS).start().await?;
         let cast = Cast::gather(&cluster, self.seed, self.opaque, self.sealed).await?;
         hands.tell(&format!("{} opaque and {} sealed devices", self.opaque, self.sealed));
         cast.meters.restart();
