@@ -44,6 +44,9 @@ enum Task {
         /// The bounded run of the tests instead.
         #[arg(long, conflicts_with_all = ["messages", "streams"])]
         brief: bool,
+        /// Without the questions that need one fault at one moment.
+        #[arg(long)]
+        storm_only: bool,
     },
     /// See that each planted bug is caught, and that nothing is where none is planted.
     Control {
@@ -77,7 +80,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match &arguments.task {
-            Task::Run { messages, streams, only, brief } => {
+            Task::Run { messages, streams, only, brief, storm_only } => {
                 let kinds = match only {
                     None => vec![ClusterKind::Embedded, ClusterKind::Scaled],
                     Some(Way::Embedded) => vec![ClusterKind::Embedded],
@@ -85,13 +88,15 @@ fn run(arguments: &Arguments) -> Result<()> {
                 };
                 let share = messages.div_ceil(kinds.len() as u64);
                 for kind in kinds {
-                    if *brief {
-                        probe(kind, seed, USERS_PER_PLATFORM).await?;
-                        storm(Storm::short(kind, seed)).await?;
+                    let (streams, blowing) = if *brief {
+                        (USERS_PER_PLATFORM, Storm::short(kind, seed))
                     } else {
-                        probe(kind, seed, *streams).await?;
-                        storm(Storm { messages: share, ..Storm::long(kind, seed) }).await?;
+                        (*streams, Storm { messages: share, ..Storm::long(kind, seed) })
+                    };
+                    if !storm_only {
+                        probe(kind, seed, streams).await?;
                     }
+                    storm(blowing).await?;
                 }
                 Ok(())
             }

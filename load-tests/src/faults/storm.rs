@@ -14,7 +14,7 @@ use super::cast::Cast;
 use super::hands::Hands;
 use super::waiting;
 use crate::dice::Dice;
-use crate::ledger::{Order, Policy, Verdict};
+use crate::ledger::{Order, Policy, Verdict, Wrong};
 use crate::meters::Summary;
 use crate::traffic::{Device, Leaving};
 
@@ -57,6 +57,10 @@ const COMING_AND_GOING: Duration = Duration::from_secs(1);
 pub struct Outcome {
     /// The judgement of the book.
     pub verdict: Verdict,
+    /// Envelopes that came once more after their acknowledgement was answered OK: the word of it was
+    /// lost on its way to the node that stored the envelope meanwhile. They are recognised and
+    /// acknowledged again, which is what the contract says; while nothing fails there are none.
+    pub offered_again: u64,
     /// Messages that sealed devices show twice, or could not open.
     pub shown_wrongly: Vec<String>,
     /// Envelopes that stay in the store though everything has arrived.
@@ -93,6 +97,9 @@ impl fmt::Display for Outcome {
         }
         if self.left_over > 0 {
             writeln!(f, "{} envelopes stay in the store", self.left_over)?;
+        }
+        if self.offered_again > 0 {
+            writeln!(f, "{} envelopes came again after their acknowledgement", self.offered_again)?;
         }
         write!(f, "{}", self.verdict)
     }
@@ -216,8 +223,11 @@ impl Storm {
         for (failure, count) in cast.meters.readings().failures {
             hands.tell(&format!("{count} × {failure}"));
         }
+        let mut verdict = cast.ledger.verdict(Policy { order: Order::Live });
+        let offered_again = verdict.wrong.remove(&Wrong::AfterAcknowledgement);
         Ok(Outcome {
-            verdict: cast.ledger.verdict(Policy { order: Order::Live }),
+            verdict,
+            offered_again: offered_again.unwrap_or_default(),
             shown_wrongly: cast.shown_wrongly()?,
             left_over,
             latencies,

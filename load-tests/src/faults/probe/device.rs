@@ -10,12 +10,13 @@ use plasma_proto::messaging::v1::receive_response::Event;
 use plasma_proto::messaging::v1::send_response::Outcome;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use crate::enrollment::Enrolled;
 
 /// How long anything may take that must happen.
 pub(super) const LIVENESS: Duration = Duration::from_secs(20);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// A device.
 #[derive(Debug, Clone)]
@@ -29,8 +30,18 @@ impl Device {
         Self { enrolled, messages: MessageServiceClient::new(channel) }
     }
 
-    /// Sends once, whatever becomes of it.
+    /// Sends, and sends the same again while the service is busy.
     pub(super) async fn send(
+        &self,
+        chat: &str,
+        to: &Enrolled,
+        message: u128,
+    ) -> Result<pb::DeliveryState, Status> {
+        patiently(|| self.send_once(chat, to, message)).await
+    }
+
+    /// Sends once, whatever becomes of it.
+    pub(super) async fn send_once(
         &self,
         chat: &str,
         to: &Enrolled,
@@ -71,9 +82,13 @@ impl Device {
 
     /// Acknowledges envelopes.
     pub(super) async fn acknowledge(&self, envelope_ids: Vec<String>) -> Result<(), Status> {
-        let request = self.request(pb::AcknowledgeRequest { envelope_ids })?;
-        self.messages.clone().acknowledge(request).await?;
-        Ok(())
+        patiently(|| async {
+            let envelope_ids = envelope_ids.clone();
+            let request = self.request(pb::AcknowledgeRequest { envelope_ids })?;
+            self.messages.clone().acknowledge(request).await?;
+            Ok(())
+        })
+        .await
     }
 
     fn request<T>(&self, message: T) -> Result<tonic::Request<T>, Status> {
@@ -81,6 +96,22 @@ impl Device {
             self.enrolled.request(message).map_err(|error| Status::internal(error.to_string()))?;
         request.set_timeout(LIVENESS);
         Ok(request)
+    }
+}
+
+/// Makes a call again while the service says that it is busy: on a busy machine it may be.
+async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let until = Instant::now() + LIVENESS;
+    loop {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable && Instant::now() < until => {
+                tokio::time::sleep(RETRY).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

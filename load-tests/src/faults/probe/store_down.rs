@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
+use plasma_proto::messaging::v1::receive_response::Event;
 use tokio::time::Instant;
 
 use super::device::{LIVENESS, Listening};
 use super::{Found, Scene};
+use crate::enrollment::Enrolled;
 
 const SENDERS: usize = 6;
 const BEFORE: Duration = Duration::from_millis(500);
@@ -35,7 +37,7 @@ pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
             let mut message = u128::try_from(place)? * 1_000_000;
             while !is_over.load(Ordering::Relaxed) {
                 message += 1;
-                match sender.send(chat, absent, message).await {
+                match sender.send_once(chat, absent, message).await {
                     Ok(_) => drop(accepted.insert(message)),
                     Err(_) => refused += 1,
                 }
@@ -75,10 +77,7 @@ pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
 }
 
 /// Takes what waits for a device, until nothing does.
-async fn everything_stored(
-    scene: &Scene,
-    absent: &crate::enrollment::Enrolled,
-) -> Result<HashSet<u128>> {
+async fn everything_stored(scene: &Scene, absent: &Enrolled) -> Result<HashSet<u128>> {
     let device = scene.device(absent, 0)?;
     let mut stream = Listening(device.open().await?);
     let mut arrived = HashSet::new();
@@ -86,12 +85,12 @@ async fn everything_stored(
     loop {
         ensure!(Instant::now() < until, "what was stored does not come to an end");
         match stream.next(LIVENESS).await?.context("an event")? {
-            plasma_proto::messaging::v1::receive_response::Event::Envelope(envelope) => {
+            Event::Envelope(envelope) => {
                 let message = plasma_proto::id::parse("msg", &envelope.message_id);
                 arrived.insert(message.context("a message id")?);
                 device.acknowledge(vec![envelope.envelope_id]).await?;
             }
-            plasma_proto::messaging::v1::receive_response::Event::QueueEmpty(_) => {
+            Event::QueueEmpty(_) => {
                 return Ok(arrived);
             }
             _ => {}
