@@ -208,7 +208,11 @@ impl Delivery {
             let complete = waiting.len() < limit;
             let mut bytes = 0;
             let mut wanted = Vec::new();
+            let mut overtaken = Vec::new();
             for row in waiting {
+                if node.batcher.was_overtaken(row.envelope) {
+                    overtaken.push((key, row.envelope));
+                }
                 let offered = connection.origin(row.envelope).is_some()
                     || node.batcher.is_buried(row.envelope)
                     || planted::is_behind_cursor(connection, row.envelope);
@@ -216,6 +220,10 @@ impl Delivery {
                     bytes += row.bytes;
                     wanted.push(row.envelope);
                 }
+            }
+            if !overtaken.is_empty() {
+                // A node that did not hear of the acknowledgement has stored them since.
+                node.batcher.delete(overtaken).await?;
             }
             let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
             let parcels = envelopes::load(&node.db, key, &wanted).await?;
