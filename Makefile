@@ -8,7 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUF := tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test histories bench load lint gen check-gen vectors up cluster setup clean
+.PHONY: help build demo test faults faults-control histories bench load lint gen check-gen \
+	vectors up cluster setup clean
 
 help: ## List the targets
 	@printf 'make <target>\n\n'
@@ -26,6 +27,15 @@ endif
 test: ## Run every test, on private PostgreSQL and Redis servers
 	@scripts/setup servers
 	@scripts/test
+
+faults: build ## Break a service in every way under 100,000 messages (SEED=… repeats a run)
+	@scripts/setup servers
+	@$(TARGET)/debug/plasma-faults run
+
+faults-control: build ## See that the fault harness catches every planted bug
+	@scripts/setup servers
+	cargo build --workspace --bin plasma-planted --features plasma-api/planted-bugs
+	@$(TARGET)/debug/plasma-faults control
 
 histories: ## Play 1,000 histories of many devices with real keys, 100,000 with toys for keys
 	cargo test -p plasma-e2ee --test machine -- --ignored --nocapture

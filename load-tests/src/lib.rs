@@ -15,6 +15,7 @@ compile_error!("toy primitives protect nothing: they are for tests of the protoc
 pub mod clock;
 pub mod dice;
 pub mod enrollment;
+pub mod faults;
 pub mod figures;
 pub mod generator;
 pub mod ledger;

@@ -91,6 +91,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Runs another program than `plasma` as every node.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<std::path::PathBuf>) -> Self {
+        self.node = self.node.program(program);
+        self
+    }
+
     /// One more environment variable of every node.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@
 
 pub mod cluster;
 pub mod database;
+pub mod line;
 pub mod node;
 pub mod platform;
 pub mod postgres;
@@ -22,6 +23,7 @@ pub mod stores;
 
 pub use cluster::{Cluster, ClusterKind};
 pub use database::TestDatabase;
+pub use line::Line;
 pub use node::{Node, NodeBuilder};
 pub use platform::{Algorithm, Onboarding, Platform};
 pub use postgres::PrivatePostgres;

@@ -30,6 +30,7 @@ const PORT_ATTEMPTS: u32 = 5;
 /// How to run a node. Cloned, it starts further nodes with the same keys.
 #[derive(Debug, Clone)]
 pub struct NodeBuilder {
+    program: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     database_url: Option<String>,
     redis_url: Option<String>,
@@ -43,6 +44,7 @@ pub struct NodeBuilder {
 impl NodeBuilder {
     fn new() -> Self {
         Self {
+            program: None,
             data_dir: None,
             database_url: None,
             redis_url: None,
@@ -52,6 +54,13 @@ impl NodeBuilder {
             master_key: secret::master_key(),
             variables: Vec::new(),
         }
+    }
+
+    /// Another program than the `plasma` that [`plasma_program`] finds.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        self.program = Some(program.into());
+        self
     }
 
     /// Where the node keeps its files; a temporary folder of its own where unset.
@@ -157,7 +166,7 @@ impl NodeBuilder {
     }
 
     fn spawn(&self, folder: &Path, port: u16) -> Result<Process> {
-        let mut command = Command::new(plasma_program()?);
+        let mut command = Command::new(self.program.clone().map_or_else(plasma_program, Ok)?);
         command.arg("serve").current_dir(folder);
         // What the shell of a developer or the test run sets is not for this node.
         for (name, _) in std::env::vars_os() {

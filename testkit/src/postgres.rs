@@ -1,9 +1,11 @@
-//! A private PostgreSQL server in a temporary folder, on loopback, gone when dropped.
+//! A private PostgreSQL server in a temporary folder, on loopback, gone when dropped; can be
+//! stopped as by a crash and started again.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -31,8 +33,10 @@ const SETTINGS: [(&str, &str); 6] = [
 /// A running private server.
 #[derive(Debug)]
 pub struct PrivatePostgres {
-    process: Process,
+    process: Mutex<Process>,
     programs: Programs,
+    owner: Owner,
+    settings: Vec<(String, String)>,
     port: u16,
     folder: TempDir,
 }
@@ -50,11 +54,17 @@ impl PrivatePostgres {
         let folder = tempfile::Builder::new().prefix("plasma-postgres-").tempdir()?;
         let owner = Owner::for_folder(folder.path())?;
         initdb(&programs, &owner, &data_dir(folder.path()), folder.path())?;
+        let settings: Vec<_> = SETTINGS
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let (port, process) = process::retry_port(|port| {
-            let process = serve(&programs, &owner, folder.path(), port, settings)?;
+            let process = serve(&programs, &owner, folder.path(), port, &settings)?;
             Ok((port, process))
         })?;
-        Ok(Self { process, programs, port, folder })
+        let process = Mutex::new(process);
+        Ok(Self { process, programs, owner, settings, port, folder })
     }
 
     /// The address of a database.
@@ -79,7 +89,7 @@ impl PrivatePostgres {
 
     /// The process id of the server's first process.
     pub fn pid(&self) -> u32 {
-        self.process.pid()
+        self.process().pid()
     }
 
     /// The folder of the data files and the write-ahead log.
@@ -88,21 +98,41 @@ impl PrivatePostgres {
     }
 
     /// The server's log.
-    pub fn log_path(&self) -> &Path {
-        self.process.log_path()
+    pub fn log_path(&self) -> PathBuf {
+        log_path(self.folder.path())
+    }
+
+    /// Ends the server at once, as a crash would: clients are cut off in the middle of their
+    /// transactions, and the next start recovers from the write-ahead log.
+    pub fn crash(&self) -> Result<()> {
+        self.process().stop(Signal::QUIT, STOP_TIMEOUT)?;
+        Ok(())
+    }
+
+    /// Starts the server again on the same files and port; crashes it first where it runs.
+    pub fn restart(&self) -> Result<()> {
+        self.crash()?;
+        let folder = self.folder.path();
+        let process = serve(&self.programs, &self.owner, folder, self.port, &self.settings)?;
+        *self.process() = process;
+        Ok(())
     }
 
     /// Ends the server in order (clients are disconnected, data is flushed) and removes the folder.
-    pub fn stop(mut self) -> Result<()> {
-        self.process.stop(Signal::INT, STOP_TIMEOUT)?;
+    pub fn stop(self) -> Result<()> {
+        self.process().stop(Signal::INT, STOP_TIMEOUT)?;
         Ok(())
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for PrivatePostgres {
     fn drop(&mut self) {
         // An immediate shutdown ends the server's children as well, which a SIGKILL would not.
-        let _ = self.process.stop(Signal::QUIT, STOP_TIMEOUT);
+        let _ = self.crash();
     }
 }
 
@@ -231,14 +261,14 @@ fn serve(
     owner: &Owner,
     folder: &Path,
     port: u16,
-    settings: &[(&str, &str)],
+    settings: &[(String, String)],
 ) -> Result<Process> {
     let mut command = owner.command(&programs.folder.join("postgres"), folder);
     command.arg("-D").arg(data_dir(folder)).arg("-p").arg(port.to_string());
-    for (name, value) in SETTINGS.iter().chain(settings) {
+    for (name, value) in settings {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    let mut process = Process::spawn(&mut command, &folder.join("postgres.log"))?;
+    let mut process = Process::spawn(&mut command, &log_path(folder))?;
     let deadline = Instant::now() + START_TIMEOUT;
     while let Err(error) = programs.query(&url(port, "postgres"), "SELECT 1") {
         process.check_running()?;
@@ -253,6 +283,10 @@ fn serve(
 
 fn url(port: u16, database: &str) -> String {
     format!("postgres://{USER}@127.0.0.1:{port}/{database}")
+}
+
+fn log_path(folder: &Path) -> PathBuf {
+    folder.join("postgres.log")
 }
 
 fn data_dir(folder: &Path) -> PathBuf {

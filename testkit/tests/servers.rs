@@ -75,3 +75,16 @@ fn a_private_redis_can_be_killed_restarted_and_frozen() {
     drop(redis);
     assert!(!runs(pid));
 }
+
+#[test]
+fn a_private_postgres_that_crashed_has_what_was_committed_when_it_is_back() {
+    let postgres = PrivatePostgres::start().unwrap();
+    let programs = Programs::find().unwrap();
+    let url = postgres.create_database().unwrap();
+    programs.query(&url, "CREATE TABLE t (n int); INSERT INTO t VALUES (1)").unwrap();
+    let pid = postgres.pid();
+    postgres.crash().unwrap();
+    assert!(!runs(pid) && programs.query(&url, "SELECT 1").is_err());
+    postgres.restart().unwrap();
+    assert_eq!(programs.query(&url, "SELECT n FROM t").unwrap(), "1");
+}

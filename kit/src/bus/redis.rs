@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fred::clients::SubscriberClient;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::prelude::{Client, Error};
+use fred::util::group_by_hash_slot;
 use tokio::sync::broadcast;
 
 use super::{Bus, BusError, BusEvent, TIMEOUT};
@@ -53,10 +54,10 @@ impl RedisBus {
     }
 
     fn listen(&self) {
-        self.subscriber.manage_subscriptions();
         let mut messages = self.subscriber.message_rx();
         let mut reconnects = self.subscriber.reconnect_rx();
         let events = self.events.clone();
+        let subscriber = self.subscriber.clone();
         tokio::spawn(async move {
             loop {
                 let event = tokio::select! {
@@ -69,7 +70,10 @@ impl RedisBus {
                         Err(broadcast::error::RecvError::Closed) => return,
                     },
                     reconnect = reconnects.recv() => match reconnect {
-                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => BusEvent::Reconnected,
+                        Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                            tokio::spawn(subscribe_again(subscriber.clone(), events.clone()));
+                            BusEvent::Reconnected
+                        }
                         Err(broadcast::error::RecvError::Closed) => return,
                     },
                 };
@@ -77,6 +81,29 @@ impl RedisBus {
             }
         });
     }
+}
+
+/// Subscribes a new connection to every channel of the old. What `fred` does by itself begins with
+/// channels and patterns of other kinds, of which there are none, fails on the empty list, and never
+/// comes to these.
+async fn subscribe_again(subscriber: SubscriberClient, events: broadcast::Sender<BusEvent>) {
+    let channels = subscriber.tracked_shard_channels();
+    let slots = match group_by_hash_slot(channels) {
+        Ok(slots) => slots,
+        Err(error) => {
+            tracing::error!(%error, "subscriptions are lost until their devices connect again");
+            return;
+        }
+    };
+    for channels in slots.into_values() {
+        if let Err(error) = subscriber.ssubscribe(Vec::from(channels)).await {
+            // The connection is lost again, and another reconnect follows.
+            tracing::warn!(%error, "a subscription was not renewed");
+            return;
+        }
+    }
+    // What was published before the last of them took effect is gone.
+    let _ = events.send(BusEvent::Reconnected);
 }
 
 #[async_trait]

@@ -41,12 +41,21 @@ struct Delete {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// An acknowledged envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tombstone {
+    /// Its row is about to be deleted.
+    Dug,
+    /// There was no row to delete: one that comes has been overtaken.
+    Empty,
+}
+
 /// Writes envelopes to the store and deletes them from it, in batches.
 #[derive(Debug, Clone)]
 pub(crate) struct Batcher {
     inserts: mpsc::Sender<Insert>,
     deletes: mpsc::Sender<Delete>,
-    tombstones: Cache<EnvelopeId, ()>,
+    tombstones: Cache<EnvelopeId, Tombstone>,
     room: Arc<Semaphore>,
 }
 
@@ -88,12 +97,17 @@ impl Batcher {
 
     /// Notes that an envelope is acknowledged, before its row is deleted or even there.
     pub(crate) fn bury(&self, envelope: EnvelopeId) {
-        self.tombstones.insert(envelope, ());
+        self.tombstones.insert(envelope, Tombstone::Dug);
     }
 
     /// Whether the envelope is acknowledged and its row about to go.
     pub(crate) fn is_buried(&self, envelope: EnvelopeId) -> bool {
         self.tombstones.contains_key(&envelope)
+    }
+
+    /// Whether the envelope was acknowledged before its row was there, so that nobody deletes it.
+    pub(crate) fn was_overtaken(&self, envelope: EnvelopeId) -> bool {
+        self.tombstones.get(&envelope) == Some(Tombstone::Empty)
     }
 }
 
@@ -111,7 +125,7 @@ async fn run_inserts(
     mut queue: mpsc::Receiver<Insert>,
     db: SystemDb,
     env: Env,
-    tombstones: Cache<EnvelopeId, ()>,
+    tombstones: Cache<EnvelopeId, Tombstone>,
 ) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -136,7 +150,7 @@ async fn insert_one_by_one(
     db: &SystemDb,
     env: &Env,
     jobs: Vec<Insert>,
-    tombstones: &Cache<EnvelopeId, ()>,
+    tombstones: &Cache<EnvelopeId, Tombstone>,
 ) {
     for job in jobs {
         let parcels: Vec<&Parcel> = job.parcels.iter().collect();
@@ -145,7 +159,12 @@ async fn insert_one_by_one(
     }
 }
 
-async fn finish(db: &SystemDb, job: Insert, result: Inserted, tombstones: &Cache<EnvelopeId, ()>) {
+async fn finish(
+    db: &SystemDb,
+    job: Insert,
+    result: Inserted,
+    tombstones: &Cache<EnvelopeId, Tombstone>,
+) {
     // An acknowledgement that overtook the insert found no row; the row is here now.
     let buried: Vec<_> = job
         .parcels
@@ -166,7 +185,7 @@ async fn finish(db: &SystemDb, job: Insert, result: Inserted, tombstones: &Cache
 async fn run_deletes(
     mut queue: mpsc::Receiver<Delete>,
     db: SystemDb,
-    tombstones: Cache<EnvelopeId, ()>,
+    tombstones: Cache<EnvelopeId, Tombstone>,
 ) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -174,8 +193,13 @@ async fn run_deletes(
         let all: Vec<_> = jobs.iter().flat_map(|job| job.envelopes.iter().copied()).collect();
         let result = envelopes::delete(&db, &all).await;
         if let Ok(deleted) = &result {
-            for envelope in deleted {
-                tombstones.invalidate(envelope);
+            let deleted: HashSet<&EnvelopeId> = deleted.iter().collect();
+            for (_, envelope) in &all {
+                if deleted.contains(envelope) {
+                    tombstones.invalidate(envelope);
+                } else {
+                    tombstones.insert(*envelope, Tombstone::Empty);
+                }
             }
         }
         let result = result.map(|_| ());

@@ -13,6 +13,7 @@
 //! - [`stream`], [`pull`]: the two ways to receive.
 //! - [`batcher`]: group commit. [`sweep`]: finds what a lost hint left behind.
 //! - [`patience`]: how long a send waits.
+//! - [`planted`]: bugs for the fault harness, in no shipped build.
 
 mod acknowledge;
 mod batcher;
@@ -23,6 +24,7 @@ mod hub;
 mod incoming;
 mod parcel;
 mod patience;
+mod planted;
 mod pull;
 mod send;
 mod stream;
@@ -53,6 +55,7 @@ use checkpoint::Checkpoints;
 use hub::Hub;
 use parcel::Notice;
 use patience::Patience;
+use planted::Bug;
 use send::Quota;
 use waiters::Waiters;
 
@@ -90,6 +93,7 @@ impl Delivery {
         events: &Events,
         stop: CancellationToken,
     ) -> Self {
+        planted::warn();
         let delivery = Self::start_without_sweep(db, env, secrets, bus, events, stop.clone()).await;
         tokio::spawn(sweep::run(delivery.clone(), stop));
         delivery
@@ -131,6 +135,9 @@ impl Delivery {
     /// Tells every stream to resume elsewhere and takes no new one.
     pub async fn drain(&self) {
         self.inner.draining.cancel();
+        if planted::has(Bug::ForgetDrain) {
+            return;
+        }
         let resume = Event::Resume(Resume { reason: ResumeReason::Drain.into() });
         let ends = self.inner.hub.select(|_| true).into_iter().map(|connection| {
             let resume = resume.clone();

@@ -12,6 +12,7 @@ use tonic::Code;
 use super::checkpoint::Point;
 use super::connection::Origin;
 use super::parcel::{DeviceKey, Notice, Parcel};
+use super::planted::{self, Bug};
 use super::waiters::{Answer, Waiting};
 use super::{Delivery, device_channel};
 use crate::store::envelopes;
@@ -143,14 +144,23 @@ impl Delivery {
             self.check_quota(parcel).await?;
         }
         let devices: Vec<DeviceKey> = parcels.iter().map(|parcel| parcel.to).collect();
+        if let Some(states) = planted::answer_first(&self.inner.batcher, &parcels) {
+            return Ok(states);
+        }
+        if planted::has(Bug::PublishBeforeCommit) {
+            join_all(devices.iter().map(|device| self.tell_stored(*device))).await;
+        }
         let gone = self.inner.batcher.insert(parcels).await?;
+        let is_untold = planted::has(Bug::PublishBeforeCommit) || planted::has(Bug::DropHint);
         self.inner.checkpoints.pass(Point::Committed).await;
         let mut states = Vec::with_capacity(devices.len());
         for device in devices {
             if gone.contains(&device) {
                 states.push(DeliveryState::Revoked);
             } else {
-                self.tell_stored(device).await;
+                if !is_untold {
+                    self.tell_stored(device).await;
+                }
                 states.push(DeliveryState::Stored);
             }
         }

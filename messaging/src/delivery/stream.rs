@@ -19,7 +19,7 @@ use super::checkpoint::Point;
 use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_MAX, Origin};
 use super::parcel::{DeviceKey, Notice};
 use super::waiters::Answer;
-use super::{Delivery, device_channel, node_channel};
+use super::{Delivery, device_channel, node_channel, planted};
 use crate::service;
 use crate::store::{account_resets, envelopes};
 
@@ -208,17 +208,29 @@ impl Delivery {
             let complete = waiting.len() < limit;
             let mut bytes = 0;
             let mut wanted = Vec::new();
+            let mut overtaken = Vec::new();
             for row in waiting {
+                if node.batcher.was_overtaken(row.envelope) {
+                    overtaken.push((key, row.envelope));
+                }
                 let offered = connection.origin(row.envelope).is_some()
-                    || node.batcher.is_buried(row.envelope);
+                    || node.batcher.is_buried(row.envelope)
+                    || planted::is_behind_cursor(connection, row.envelope);
                 if !offered && bytes < IN_FLIGHT_BYTES_MAX {
                     bytes += row.bytes;
                     wanted.push(row.envelope);
                 }
             }
+            if !overtaken.is_empty() {
+                // A node that did not hear of the acknowledgement has stored them since.
+                node.batcher.delete(overtaken).await?;
+            }
             let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
             let parcels = envelopes::load(&node.db, key, &wanted).await?;
-            if !parcels.iter().all(|parcel| connection.offer_stored(parcel)) {
+            if !parcels.iter().all(|parcel| {
+                connection.offer_stored(parcel)
+                    && planted::moves_cursor(connection, parcel.envelope)
+            }) {
                 // The window is full: the next acknowledgement wakes us.
                 return Ok(());
             }

@@ -7,6 +7,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Delivery;
+use super::planted::{self, Bug};
 use crate::store::envelopes;
 
 /// How often a node looks.
@@ -25,7 +26,7 @@ pub(super) async fn run(delivery: Delivery, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if node.hub.is_empty() {
+        if node.hub.is_empty() || planted::has(Bug::SkipSweep) {
             continue;
         }
         match envelopes::recently_stored(&node.db, node.env.now().minus(WINDOW)).await {

@@ -288,6 +288,27 @@ async fn the_sweep_delivers_what_a_lost_hint_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_node_stores_that_did_not_hear_of_its_acknowledgement_is_deleted() {
+    let world = World::new().await;
+    let sender = world.node(Arc::new(DeafBus::default())).await;
+    let receiver = world.node(Arc::new(DeafBus::default())).await;
+    let mut stream = receiver.receive(world.device).await.unwrap();
+    wait_until_live(&mut stream).await;
+    let parcel = world.parcel();
+    receiver.acknowledge(parcel.to, vec![parcel.envelope]).await.unwrap();
+    assert_eq!(sender.send(vec![parcel], false).await.unwrap(), [DeliveryState::Stored]);
+    assert_eq!(world.stored().await, 1);
+    tokio::spawn(super::sweep::run(receiver.clone(), world.stop.clone()));
+    tokio::time::timeout(LIVENESS, async {
+        while world.stored().await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .expect("the sweep deletes the envelope");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_stream_ends_the_older_on_either_node() {
     for apart in [false, true] {
         let world = World::new().await;
