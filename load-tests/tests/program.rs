@@ -59,7 +59,7 @@ fn a_service_that_keeps_its_promises_is_reported_clean() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_lies_is_found_out_and_the_program_ends_with_1() {
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().unlimited_rates().start().await.unwrap();
     let proxy = Proxy::start(node.channel().unwrap()).await.unwrap();
     // Whoever is away is said to have acknowledged.
     proxy.change("Send", |answer: &mut pb::SendResponse| {

@@ -67,7 +67,7 @@ async fn drained(around: &Surroundings) -> Verdict {
 
 #[tokio::test]
 async fn devices_that_listen_get_what_is_sent_and_nothing_is_stored() {
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().unlimited_rates().start().await.unwrap();
     let (around, devices) = opaque(&node, 4).await;
     all_ready(&devices).await;
     everyone_sends(&devices, 5).await;
@@ -84,7 +84,7 @@ async fn devices_that_listen_get_what_is_sent_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn devices_that_are_away_get_what_was_stored_when_they_come_back() {
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().unlimited_rates().start().await.unwrap();
     let (around, devices) = opaque(&node, 2).await;
     all_ready(&devices[..1]).await;
     for _ in 0..20 {
@@ -102,7 +102,7 @@ async fn devices_that_are_away_get_what_was_stored_when_they_come_back() {
 
 #[tokio::test]
 async fn devices_come_back_by_themselves_after_their_node_was_killed() {
-    let mut node = Node::builder().start().await.unwrap();
+    let mut node = Node::builder().unlimited_rates().start().await.unwrap();
     let (around, devices) = opaque(&node, 2).await;
     all_ready(&devices).await;
     node.kill().unwrap();
@@ -118,7 +118,7 @@ async fn devices_come_back_by_themselves_after_their_node_was_killed() {
 
 #[tokio::test]
 async fn sealed_devices_are_the_client_behind_the_same_interface() {
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().unlimited_rates().start().await.unwrap();
     let around = surroundings(vec![address(&node)]);
     let (channel, endpoints) = (node.channel().unwrap(), [node.endpoint()]);
     let devices = sealed_devices(&channel, node.operator_key(), &endpoints, &around, 2);
@@ -145,7 +145,7 @@ async fn the_bare_relay_can_be_loaded_by_the_same_devices() {
 
 #[tokio::test]
 async fn everything_can_go_on_one_stream() {
-    let node = Node::builder().start().await.unwrap();
+    let node = Node::builder().unlimited_rates().start().await.unwrap();
     let channel = node.channel().unwrap();
     let enrolled = Population::enroll(&channel, node.operator_key(), 4, |_| {}).await.unwrap();
     let around = by(Transport::Connect, vec![address(&node)]);

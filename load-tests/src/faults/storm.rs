@@ -127,7 +127,7 @@ impl Storm {
     pub async fn blow(&self) -> Result<Outcome> {
         let hands = Hands::new();
         hands.tell(&format!("{:?}, SEED={}", self.kind, self.seed));
-        let cluster = Cluster::builder(self.kind).private_servers();
+        let cluster = Cluster::builder(self.kind).private_servers().unlimited_rates();
         let mut cluster = cluster.env("PLASMA_DRAIN_SECONDS", DRAIN_SECONDS).start().await?;
         let cast = Cast::gather(&cluster, self.seed, self.opaque, self.sealed).await?;
         hands.tell(&format!("{} opaque and {} sealed devices", self.opaque, self.sealed));

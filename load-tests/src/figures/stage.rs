@@ -95,9 +95,9 @@ impl Stage {
     }
 }
 
-/// A node with one worker thread.
+/// A node with one worker thread, and no rates: it is asked for all that it can.
 pub fn node() -> NodeBuilder {
-    Node::builder().env("TOKIO_WORKER_THREADS", "1")
+    Node::builder().env("TOKIO_WORKER_THREADS", "1").unlimited_rates()
 }
 
 /// Enrolls users on as many platforms as that takes, and opens a free chat for every two.

@@ -36,7 +36,7 @@ pub struct Target {
 #[derive(Debug)]
 enum Running {
     Node(Box<Node>),
-    Cluster(Box<Cluster>, Vec<Node>),
+    Cluster(Box<Cluster>),
     Relay(RelayProcess),
     Elsewhere,
 }
@@ -92,6 +92,7 @@ impl Target {
             .data_dir(fs::canonicalize(&folder)?.join("node"))
             .env("PLASMA_OPERATOR_KEY", &keys.operator_key)
             .env("PLASMA_MASTER_KEY", &keys.master_key)
+            .unlimited_rates()
             .start()
             .await?;
         let nodes = vec![address(&node)];
@@ -102,18 +103,12 @@ impl Target {
 
     async fn cluster(count: usize) -> Result<Self> {
         say(format!("starting {count} nodes on private PostgreSQL and Redis servers"));
-        let cluster = Cluster::builder(ClusterKind::Scaled).private_servers().start().await?;
-        let (mut more, folder) = (Vec::new(), cluster.node(0).data_dir().to_owned());
-        let public_url = cluster.node(0).endpoint();
-        for number in cluster.nodes().len()..count {
-            let folder = folder.with_file_name(format!("node-{}", number + 1));
-            let node = cluster.node_config().data_dir(folder).public_url(public_url.clone());
-            more.push(node.start().await.with_context(|| format!("node {}", number + 1))?);
-        }
-        let nodes = cluster.nodes().iter().chain(&more).take(count).map(address).collect();
+        let cluster = Cluster::builder(ClusterKind::Scaled).nodes(count).private_servers();
+        let cluster = cluster.unlimited_rates().start().await?;
+        let nodes = cluster.nodes().iter().map(address).collect();
         let operator_key = cluster.operator_key().to_owned();
         let name = format!("{count} nodes on PostgreSQL and Redis");
-        let running = Self::of(Running::Cluster(Box::new(cluster), more), name, nodes);
+        let running = Self::of(Running::Cluster(Box::new(cluster)), name, nodes);
         Ok(Self { operator_key, ..running })
     }
 
@@ -126,10 +121,7 @@ impl Target {
     pub fn processes(&self) -> Vec<u32> {
         match &self.running {
             Running::Node(node) => vec![node.pid()],
-            Running::Cluster(cluster, more) => {
-                let nodes = cluster.nodes().iter().chain(more);
-                nodes.take(self.nodes.len()).map(Node::pid).collect()
-            }
+            Running::Cluster(cluster) => cluster.nodes().iter().map(Node::pid).collect(),
             Running::Relay(relay) => vec![relay.pid()],
             Running::Elsewhere => Vec::new(),
         }

@@ -36,7 +36,7 @@ pub struct Scene {
 impl Scene {
     /// Starts servers and nodes.
     pub async fn start(kind: ClusterKind, nodes: Nodes, seed: u64) -> Result<Self> {
-        let mut builder = Cluster::builder(kind).private_servers();
+        let mut builder = Cluster::builder(kind).private_servers().unlimited_rates();
         if let Nodes::Planted(bug) = nodes {
             builder = builder.program(planted::program()?).env(planted::VARIABLE, bug);
         }

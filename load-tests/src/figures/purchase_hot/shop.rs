@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 
 use super::{Database, NAME, PRICE, RECIPIENTS, progress};
 use crate::enrollment::{Enrolled, enroll_users};
+use crate::figures::stage;
 
 /// The shortest pass that can be sold: each chat is paid for again and again.
 pub const PASS_SECONDS: i64 = 1;
@@ -42,11 +43,7 @@ pub struct Shop {
 impl Shop {
     /// Starts a node and opens the platform on it. Every chat has been paid for once.
     pub async fn open(database: &Database, payers: usize) -> Result<Self> {
-        let node = Node::builder()
-            .database_url(&database.url)
-            .env("TOKIO_WORKER_THREADS", "1")
-            .unlimited_rates();
-        let node = node.start().await?;
+        let node = stage::node().database_url(&database.url).start().await?;
         let said = format!(
             "enrolling {RECIPIENTS} recipients and {payers} payers, opening {} paid chats",
             RECIPIENTS * payers
