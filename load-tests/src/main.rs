@@ -78,35 +78,39 @@ async fn measure_all(
         if !options.wants(name) {
             continue;
         }
-        let measuring = measure(name, options, cores);
+        let measuring = measure(name, options, cores, &mut figures);
         let outcome = timeout_at(deadline, measuring).await;
         // A figure that was cut short may have left this process pinned.
         let unpinned = cores.unpin(std::process::id());
-        match outcome.context("out of time").and_then(|measured| unpinned.and(measured)) {
-            Ok(measured) => figures.extend(measured),
-            Err(error) => {
-                progress(name.name(), "failed");
-                failures.push(error.context(name.name()));
-            }
+        if let Err(error) = outcome.context("out of time").and_then(|done| unpinned.and(done)) {
+            progress(name.name(), "failed");
+            failures.push(error.context(name.name()));
         }
     }
     (figures, failures)
 }
 
-async fn measure(name: FigureName, options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
-    let figure = match name {
-        FigureName::RelayUnary => relay_unary::measure(options, cores).await?,
-        FigureName::PurchaseHot => purchase_hot::measure(options, cores).await?,
-        FigureName::RelayConnect => return relay_connect::measure(options, cores).await,
-        FigureName::LatencyHalf => return latency_half::measure(options, cores).await,
-        FigureName::IdleMemory => return idle_memory::measure(options, cores).await,
-        FigureName::OfflineStore => return offline::measure(options, cores).await,
+async fn measure(
+    name: FigureName,
+    options: &Options,
+    cores: &Cores,
+    figures: &mut Vec<Figure>,
+) -> Result<()> {
+    match name {
+        FigureName::RelayUnary => figures.push(relay_unary::measure(options, cores).await?),
+        FigureName::RelayConnect => relay_connect::measure(options, cores, figures).await?,
+        FigureName::LatencyHalf => latency_half::measure(options, cores, figures).await?,
+        FigureName::IdleMemory => figures.extend(idle_memory::measure(options, cores).await?),
         // What is stored is what is drained: both are measured together.
-        FigureName::OfflineDrain if options.wants(FigureName::OfflineStore) => {
-            return Ok(Vec::new());
+        FigureName::OfflineDrain if options.wants(FigureName::OfflineStore) => {}
+        FigureName::OfflineStore | FigureName::OfflineDrain => {
+            figures.extend(offline::measure(options, cores).await?);
         }
-        FigureName::OfflineDrain => return offline::measure(options, cores).await,
-        protocol => ratchet::measure(protocol, options)?,
-    };
-    Ok(vec![figure])
+        FigureName::PurchaseHot => figures.push(purchase_hot::measure(options, cores).await?),
+        FigureName::Handshake
+        | FigureName::RatchetTurn
+        | FigureName::RatchetChain
+        | FigureName::Fanout10 => figures.push(ratchet::measure(name, options)?),
+    }
+    Ok(())
 }

@@ -24,7 +24,8 @@ async fn bare_load(
     in_flight: u16,
     pace: Pace,
 ) -> Load<BareProtocol> {
-    Load::start(address, BareProtocol::of(0..devices).unwrap(), in_flight, pace).await.unwrap()
+    let protocol = BareProtocol::of(0..devices).expect("devices that are made up");
+    Load::start(address, protocol, in_flight, pace).await.expect("a load on the relay")
 }
 
 #[tokio::test]
@@ -89,8 +90,9 @@ async fn bare_streams(
     burst: u16,
     pace: Pace,
 ) -> StreamLoad<BareProtocol> {
-    let protocol = BareProtocol::of(0..6).unwrap();
-    StreamLoad::start(address, protocol, in_flight, burst, pace).await.unwrap()
+    let protocol = BareProtocol::of(0..6).expect("devices that are made up");
+    let load = StreamLoad::start(address, protocol, in_flight, burst, pace);
+    load.await.expect("a load on the relay's streams")
 }
 
 #[tokio::test]

@@ -41,11 +41,10 @@ struct Half {
     half: Sample,
 }
 
-/// Measures.
-pub async fn measure(options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
+/// Measures; what is measured stays, whatever becomes of the rest.
+pub async fn measure(options: &Options, cores: &Cores, figures: &mut Vec<Figure>) -> Result<()> {
     let stage = Stage::start(NAME, cores, options.connections()).await?;
     let (ours, bare) = (stage.plasma().address, stage.bare().address);
-    let mut figures = Vec::new();
     let unary = pairs_of_runs(
         options,
         &stage,
@@ -64,7 +63,7 @@ pub async fn measure(options: &Options, cores: &Cores) -> Result<Vec<Figure>> {
         async |places, pace| StreamLoad::start(bare, stage.bare_protocol()?, places, 1, pace).await,
     );
     figures.extend(of(options, &connect.await?, CONNECT));
-    Ok(figures)
+    Ok(())
 }
 
 async fn pairs_of_runs<O: Running, B: Running>(

@@ -63,6 +63,7 @@ fn both(options: &Options, in_flight: u16, ours: &Sample, bare: &Sample) -> Map<
         "yardstick_server_busy": round(bare.busy),
         "server_share_of_core": round(ours.share),
         "yardstick_server_share_of_core": round(bare.share),
+        "stored_messages": ours.tally.stored,
         "overtaken": ours.tally.overtaken,
         "yardstick_overtaken": bare.tally.overtaken,
         "generator_share_of_core": round(ours.generator_share),

@@ -13,9 +13,11 @@ use crate::options::Options;
 
 /// Below this the server waited for work, and batches differ from those at saturation.
 const BUSY_MIN: f64 = 0.95;
-/// One in so many messages may be stored in a window that asks for latencies: a missed
-/// acknowledgement, and the device is stored-to for seconds. What is stored is late, and counts.
-const STORED_MAX: u64 = 100;
+/// One in so many messages may be stored at saturation: what that costs does not show.
+const STORED_AT_SATURATION: u64 = 1_000;
+/// One in so many may be in a window that asks for latencies: a missed acknowledgement, and the
+/// device is stored-to for seconds. What is stored is late, and counts.
+const STORED_AT_HALF: u64 = 100;
 /// Windows that may be void before the figure is given up.
 const VOID_MAX: u32 = 8;
 
@@ -83,12 +85,14 @@ impl<'a> Windows<'a> {
     ) -> Result<Sample> {
         loop {
             let sample = self.sample(server, &start).await?;
-            if sample.busy >= BUSY_MIN && sample.tally.stored == 0 {
+            if let Some(why) = too_many_stored(sample.tally, STORED_AT_SATURATION) {
+                self.void(&why)?;
+            } else if sample.busy < BUSY_MIN {
+                let busy = sample.busy * 100.0;
+                self.void(&format!("the server was busy for {busy:.0} % of the window only"))?;
+            } else {
                 return Ok(sample);
             }
-            let busy = sample.busy * 100.0;
-            let why = || format!("the server was busy for {busy:.0} % of the window only");
-            self.void(stored(&sample).unwrap_or_else(why))?;
         }
     }
 
@@ -100,14 +104,14 @@ impl<'a> Windows<'a> {
     ) -> Result<Sample> {
         loop {
             let sample = self.sample(server, &start).await?;
-            match stored(&sample) {
-                Some(why) if is_too_much(sample.tally) => self.void(why)?,
-                _ => return Ok(sample),
+            match too_many_stored(sample.tally, STORED_AT_HALF) {
+                Some(why) => self.void(&why)?,
+                None => return Ok(sample),
             }
         }
     }
 
-    fn void(&mut self, why: String) -> Result<()> {
+    fn void(&mut self, why: &str) -> Result<()> {
         self.voids += 1;
         if self.voids > VOID_MAX {
             bail!("{} windows were void, the last one because {why}", self.voids);
@@ -149,13 +153,11 @@ impl<'a> Windows<'a> {
     }
 }
 
-fn is_too_much(tally: Tally) -> bool {
-    tally.stored * STORED_MAX > tally.done
-}
-
-fn stored(sample: &Sample) -> Option<String> {
-    let stored = sample.tally.stored;
-    (stored > 0).then(|| format!("{stored} messages were stored, not relayed"))
+/// Says so where more than one in so many messages were stored instead of relayed.
+fn too_many_stored(tally: Tally, one_in: u64) -> Option<String> {
+    let Tally { stored, done, .. } = tally;
+    let say = || format!("{stored} of {done} messages were stored, not relayed");
+    (stored * one_in > done).then(say)
 }
 
 fn count(messages: u64) -> Result<f64> {

@@ -116,8 +116,8 @@ impl Bench<'_> {
         ensure!(left == 0, "{left} envelopes are left");
         let draining = self.database.most_expensive(total).await?;
         let read = self.bare(async || bare.read().await).await?;
-        let deleted = self.bare(async || bare.delete(deletes.mean()).await).await?;
-        self.say(DRAIN, number, total, deletes, drained, deleted);
+        let bare_drained = self.bare(async || bare.delete(deletes.mean()).await).await?;
+        self.say(DRAIN, number, total, deletes, drained, bare_drained);
 
         let of = |batches: Batches, ours: Measured, bare: Measured, more: serde_json::Value| {
             let mut fields = details(json!({
@@ -133,11 +133,11 @@ impl Bench<'_> {
         };
         let draining = json!({
             "postgres_time": draining,
-            "yardstick_with_reading": (1.0 / (1.0 / read.per_second + 1.0 / deleted.per_second)).round(),
-            "yardstick_cpu_with_reading": round(read.store_micros + deleted.store_micros),
+            "yardstick_with_reading": (1.0 / (1.0 / read.per_second + 1.0 / bare_drained.per_second)).round(),
+            "yardstick_cpu_with_reading": round(read.store_micros + bare_drained.store_micros),
         });
         let [store, store_cpu] = of(inserts, stored, bare_stored, storing);
-        let [drain, drain_cpu] = of(deletes, drained, deleted, draining);
+        let [drain, drain_cpu] = of(deletes, drained, bare_drained, draining);
         Ok([store, store_cpu, drain, drain_cpu])
     }
 

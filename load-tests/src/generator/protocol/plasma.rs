@@ -226,9 +226,9 @@ mod tests {
         use pb::connect_request::Call;
         let protocol = pair();
         let said = |bytes: Bytes| pb::ConnectRequest::decode(&bytes[PREFIX..]).unwrap();
-        let sent = said(protocol.stream_send(1, MARK));
+        let request = said(protocol.stream_send(1, MARK));
         let unary = protocol.send(1, MARK);
-        let Some(Call::Send(send)) = sent.call else { panic!("a send") };
+        let Some(Call::Send(send)) = request.call else { panic!("a send") };
         let mut unary = pb::SendRequest::decode(&unary[PREFIX..]).unwrap();
         assert_eq!(Mark::read(&send.peer_envelopes[0].ciphertext).unwrap(), MARK);
         unary.peer_envelopes[0].ciphertext = send.peer_envelopes[0].ciphertext.clone();
@@ -243,14 +243,14 @@ mod tests {
             PlasmaProtocol::read_stream_event(&bytes).map(|event| format!("{event:?}"))
         };
         let answer = |result| {
-            let result = pb::CallResult { call_id: sent.call_id, result: Some(result) };
+            let result = pb::CallResult { call_id: request.call_id, result: Some(result) };
             read(pb::connect_response::Event::Result(result))
         };
         let delivery = pb::DeviceDelivery { device_id: "d".to_owned(), state: 1 };
         let accepted = pb::SendAccepted { deliveries: vec![delivery] };
         let outcome = Some(pb::send_response::Outcome::Accepted(accepted));
-        let sent = answer(pb::call_result::Result::Send(pb::SendResponse { outcome })).unwrap();
-        assert_eq!(sent, format!("{:?}", StreamEvent::Answer(MARK, Sent::Delivered)));
+        let answered = answer(pb::call_result::Result::Send(pb::SendResponse { outcome })).unwrap();
+        assert_eq!(answered, format!("{:?}", StreamEvent::Answer(MARK, Sent::Delivered)));
         let error = pb::CallError { code: 8, message: "slow down".to_owned(), details: vec![] };
         let error = answer(pb::call_result::Result::Error(error)).unwrap_err();
         assert!(error.to_string().contains("slow down"), "{error}");

@@ -268,12 +268,10 @@ impl<P: StreamProtocol> Traffic<P> {
             Pace::Closed => Some(Instant::now()),
             Pace::Open { .. } => self.late.pop_front(),
         };
-        match due {
-            Some(due) => self.begin_burst(burst, due),
-            None => {
-                self.idle.push(burst);
-                Ok(())
-            }
+        if let Some(due) = due {
+            return self.begin_burst(burst, due);
         }
+        self.idle.push(burst);
+        Ok(())
     }
 }
