@@ -29,7 +29,9 @@ pub enum ErrorReason {
     IdempotencyKeyReused = 10,
     /// ALREADY_EXISTS: an object with this identity is there already.
     AlreadyExists = 11,
-    /// RESOURCE_EXHAUSTED with RetryInfo: too many calls of this kind; slow down.
+    /// RESOURCE_EXHAUSTED with RetryInfo: too many calls of this kind, by the caller or
+    /// by all of its tenant, or more than the service takes at once. Nothing was done;
+    /// the same request succeeds after the delay. Every RPC may answer so.
     RateLimited = 12,
     /// RESOURCE_EXHAUSTED: a limit of the object is reached; `metadata.limit` says which.
     LimitReached = 13,

@@ -4654,8 +4654,12 @@ pub mod message_service_client {
         ///
         /// Safe to retry with the same `message_id`: a device may be offered an
         /// envelope again and shows it once.
+        /// How many messages a device, and all devices of its tenant, may send in a second
+        /// is the operator's to say: 50 and 20,000 by default, four seconds' worth at once.
+        ///
         /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED, CHAT_BLOCKED, CHAT_CLOSED,
-        /// QUEUE_FULL. A device set that is out of date is an outcome of the response.
+        /// QUEUE_FULL, RATE_LIMITED. A device set that is out of date is an outcome of the
+        /// response.
         pub async fn send(
             &mut self,
             request: impl tonic::IntoRequest<super::SendRequest>,
@@ -4751,6 +4755,7 @@ pub mod message_service_client {
         ///
         /// Ends with CONFLICTING_STREAM when a newer stream of the device opens; do
         /// not reconnect by yourself then. Ends with OK after a `resume`; reconnect at once.
+        /// Fails with RATE_LIMITED.
         pub async fn receive(
             &mut self,
             request: impl tonic::IntoRequest<super::ReceiveRequest>,
@@ -4781,6 +4786,7 @@ pub mod message_service_client {
         /// service deletes what it holds of them. Unknown ids are no error.
         ///
         /// Safe to retry.
+        /// Fails with RATE_LIMITED: counted by calls, however many envelopes each names.
         pub async fn acknowledge(
             &mut self,
             request: impl tonic::IntoRequest<super::AcknowledgeRequest>,
@@ -4810,6 +4816,7 @@ pub mod message_service_client {
         /// Takes what is queued for the calling device without a stream: the same
         /// envelopes, to be acknowledged the same way. Waits for the first one up to
         /// `wait`. For use in the background; an open stream of the device stays open.
+        /// Fails with RATE_LIMITED.
         pub async fn pull(
             &mut self,
             request: impl tonic::IntoRequest<super::PullRequest>,
@@ -4888,8 +4895,12 @@ pub mod message_service_server {
         ///
         /// Safe to retry with the same `message_id`: a device may be offered an
         /// envelope again and shows it once.
+        /// How many messages a device, and all devices of its tenant, may send in a second
+        /// is the operator's to say: 50 and 20,000 by default, four seconds' worth at once.
+        ///
         /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED, CHAT_BLOCKED, CHAT_CLOSED,
-        /// QUEUE_FULL. A device set that is out of date is an outcome of the response.
+        /// QUEUE_FULL, RATE_LIMITED. A device set that is out of date is an outcome of the
+        /// response.
         async fn send(
             &self,
             request: tonic::Request<super::SendRequest>,
@@ -4933,6 +4944,7 @@ pub mod message_service_server {
         ///
         /// Ends with CONFLICTING_STREAM when a newer stream of the device opens; do
         /// not reconnect by yourself then. Ends with OK after a `resume`; reconnect at once.
+        /// Fails with RATE_LIMITED.
         async fn receive(
             &self,
             request: tonic::Request<super::ReceiveRequest>,
@@ -4941,6 +4953,7 @@ pub mod message_service_server {
         /// service deletes what it holds of them. Unknown ids are no error.
         ///
         /// Safe to retry.
+        /// Fails with RATE_LIMITED: counted by calls, however many envelopes each names.
         async fn acknowledge(
             &self,
             request: tonic::Request<super::AcknowledgeRequest>,
@@ -4951,6 +4964,7 @@ pub mod message_service_server {
         /// Takes what is queued for the calling device without a stream: the same
         /// envelopes, to be acknowledged the same way. Waits for the first one up to
         /// `wait`. For use in the background; an open stream of the device stays open.
+        /// Fails with RATE_LIMITED.
         async fn pull(
             &self,
             request: tonic::Request<super::PullRequest>,
