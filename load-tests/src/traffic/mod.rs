@@ -7,6 +7,7 @@
 //! (`ledger`) and the `meters`. It does **not** own when who writes to whom, which is the profiles'
 //! business, nor how devices are enrolled (`enrollment`).
 
+mod call_error;
 mod contact;
 mod link;
 mod manner;
@@ -20,9 +21,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use call_error::CallError;
 pub use contact::Contact;
 use contact::Filler;
-pub use link::{CallError, Incoming, Link};
+pub use link::{Incoming, Link};
 pub use manner::{Manner, Transport};
 pub use opaque::OpaqueDevice;
 pub use sealed::SealedDevice;

@@ -11,7 +11,8 @@ use plasma_proto::messaging::v1 as pb;
 use prost::Message;
 use tokio::sync::Mutex;
 
-use super::link::{CallError, Link};
+use super::call_error::CallError;
+use super::link::Link;
 use crate::generator::wire::frame;
 use crate::meters::{Happening, Meters};
 

@@ -6,8 +6,8 @@ use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::receive_response::Event;
 use plasma_proto::messaging::v1::send_response::Outcome;
 
+use super::call_error::CallError;
 use super::contact::Contact;
-use super::link::CallError;
 use super::session::decode;
 use crate::generator::wire::frame;
 use crate::ledger::{Answer, DeviceNumber, Mark};

@@ -8,7 +8,8 @@ use plasma_proto::error::v1::ErrorReason;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::link::{CallError, Incoming, Link};
+use super::super::call_error::CallError;
+use super::super::link::{Incoming, Link};
 use super::super::manner::Backoff;
 use super::super::speech::{Heard, Sound};
 use super::{OpaqueDevice, on_stream};

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::link::{CallError, Link};
+use super::call_error::CallError;
+use super::link::Link;
 use super::presence::Presence;
 use super::session::{Credential, Identity};
 use super::speech::Speech;

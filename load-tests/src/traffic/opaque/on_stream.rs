@@ -14,7 +14,8 @@ use prost::Message;
 use tokio::sync::oneshot;
 use tonic::{Code, Status};
 
-use super::super::link::{CallError, Incoming, Link};
+use super::super::call_error::CallError;
+use super::super::link::{Incoming, Link};
 use super::super::session::decode;
 use super::super::speech::{self, Sound};
 use super::OpaqueDevice;

@@ -8,7 +8,7 @@ use plasma_proto::error::v1::ErrorReason;
 use tonic::Code;
 
 use super::super::Sent;
-use super::super::link::CallError;
+use super::super::call_error::CallError;
 use super::super::manner::Backoff;
 use super::super::speech::{Reply, SEND, number_of};
 use super::OpaqueDevice;
