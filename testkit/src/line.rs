@@ -143,8 +143,8 @@ async fn down(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, state: &State) 
         if to.write_all(&chunk[..read]).await.is_err() {
             return;
         }
-        if speed > 0 {
-            let micros = u64::try_from(read).unwrap_or_default() * 1_000_000 / speed;
+        let micros = u64::try_from(read).unwrap_or_default() * 1_000_000;
+        if let Some(micros) = micros.checked_div(speed) {
             tokio::time::sleep(Duration::from_micros(micros)).await;
         }
     }

@@ -158,13 +158,11 @@ impl Speech {
                 let path = "/plasma.messaging.v1.MessageService/Acknowledge";
                 vec![((path, request), envelopes.to_vec())]
             }
-            Self::Bare => envelopes
-                .iter()
-                .map(|envelope| {
-                    let request = relay::AcknowledgeRequest { envelope_id: text(envelope) };
-                    ((relay::ACKNOWLEDGE_PATH, frame(&request).into()), vec![*envelope])
-                })
-                .collect(),
+            Self::Bare => {
+                let envelope_ids = envelopes.iter().map(text).collect();
+                let request = frame(&relay::AcknowledgeRequest { envelope_ids }).into();
+                vec![((relay::ACKNOWLEDGE_PATH, request), envelopes.to_vec())]
+            }
         }
     }
 }

@@ -26,8 +26,9 @@ pub(crate) const IN_FLIGHT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Room for the envelopes in flight and for the events between them.
 const EVENTS_MAX: usize = IN_FLIGHT_MAX + 16;
 
-type EventSender = mpsc::Sender<Event>;
-pub(crate) type EventReceiver = mpsc::Receiver<Event>;
+/// Boxed, because the queue of an idle stream has room for 32 of them.
+type EventSender = mpsc::Sender<Box<Event>>;
+pub(crate) type EventReceiver = mpsc::Receiver<Box<Event>>;
 
 /// Where an envelope in flight came from, and so who is told of its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,11 @@ impl Window {
         // One envelope always fits, whatever its size.
         self.in_flight.is_empty()
             || (self.in_flight.len() < IN_FLIGHT_MAX && self.bytes + bytes <= IN_FLIGHT_BYTES_MAX)
+    }
+
+    /// Whether the store is worth a look: each lists what waits anew.
+    fn is_half_free(&self) -> bool {
+        self.in_flight.len() <= IN_FLIGHT_MAX / 2 && self.bytes <= IN_FLIGHT_BYTES_MAX / 2
     }
 
     fn insert(&mut self, envelope: EnvelopeId, origin: Origin, bytes: usize) {
@@ -131,7 +137,7 @@ impl Connection {
     }
 
     fn put(&self, parcel: &Parcel, origin: Origin) -> bool {
-        let event = Event::Envelope(parcel.to_proto(&self.franking));
+        let event = Box::new(Event::Envelope(parcel.to_proto(&self.franking)));
         // Under the lock, so that the acknowledgement finds the envelope in flight, and so that
         // none is in flight once the stream has ended.
         let mut window = self.window.lock();
@@ -152,10 +158,10 @@ impl Connection {
         let Some(origin) = window.remove(envelope) else {
             return;
         };
-        let settled = window.stored == 0;
+        let (settled, half_free) = (window.stored == 0, window.is_half_free());
         drop(window);
         // Room for more of the backlog, or the backlog done.
-        if self.has_backlog() || (origin == Origin::Stored && settled) {
+        if (self.has_backlog() && half_free) || (origin == Origin::Stored && settled) {
             self.wake.notify_one();
         }
     }
@@ -219,7 +225,7 @@ impl Connection {
     pub(crate) async fn tell(&self, event: Event) -> bool {
         tokio::select! {
             () = self.ended.cancelled() => false,
-            sent = self.events.send(event) => sent.is_ok(),
+            sent = self.events.send(Box::new(event)) => sent.is_ok(),
         }
     }
 
@@ -246,7 +252,7 @@ impl Connection {
             return Poll::Ready(Some(Err(status.clone())));
         }
         if let Poll::Ready(event) = events.poll_recv(context) {
-            return Poll::Ready(event.map(Ok));
+            return Poll::Ready(event.map(|event| Ok(*event)));
         }
         self.reader.register(context.waker());
         // Whoever ended the stream before the waker was in place woke nobody.
@@ -255,7 +261,7 @@ impl Connection {
         }
         if self.ended.is_cancelled() {
             // Nothing more is offered; what was offered last may have come just now.
-            return Poll::Ready(events.try_recv().ok().map(Ok));
+            return Poll::Ready(events.try_recv().ok().map(|event| Ok(*event)));
         }
         Poll::Pending
     }
