@@ -1,6 +1,7 @@
 //! A device is online and does not acknowledge, so that everything for it is stored at once. What
 //! is stored must reach it because the node of the sender says so, and not because some sweep
-//! comes by: that shows in the time it takes.
+//! comes by: that shows in the time from
+//! the answer of the send to the arrival.
 //!
 //! One message at a time, a random moment after the one before has arrived: a hint for the next
 //! would otherwise bring what had none. With hints a message takes some milliseconds; without, half
@@ -37,14 +38,19 @@ pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
             tokio::time::sleep(PAUSE_MAX.mul_f64(scene.dice.share())).await;
             let begun = Instant::now();
             let number = u128::try_from(node * 1_000 + round + 1)?;
-            let sending = sender.send(&chat, &dozing.enrolled, number);
+            let sending = async {
+                let sent = sender.send(&chat, &dozing.enrolled, number).await;
+                (sent, Instant::now())
+            };
             let receiving = async {
                 let envelope = stream.envelope(begun + LIVENESS).await?;
-                anyhow::Ok((envelope, begun.elapsed()))
+                anyhow::Ok((envelope, Instant::now()))
             };
-            let (sent, arrived) = tokio::join!(sending, receiving);
+            let ((sent, answered_at), arrived) = tokio::join!(sending, receiving);
             ensure!(sent? == DeliveryState::Stored, "a message was not stored");
-            let (envelope, after) = arrived?;
+            let (envelope, arrived_at) = arrived?;
+            // How long the store takes is not the question: a slow disk is no lost hint.
+            let after = arrived_at.saturating_duration_since(answered_at);
             let Some((envelope, message)) = envelope else {
                 return Ok(Found::Broken(format!("message {number} has not arrived in {after:?}")));
             };
@@ -62,7 +68,8 @@ pub(super) async fn ask(scene: &mut Scene) -> Result<Found> {
     let (quarter, median) = (at(1)?, at(2)?);
     let longest = *latencies.last().context("a latency")?;
     let words = format!(
-        "{} stored messages took {:.1} ms in the fastest quarter, {:.1} ms in the median, {:.1} ms at most",
+        "{} stored messages came {:.1} ms after the answer in the fastest quarter, {:.1} ms in the \
+         median, {:.1} ms at most",
         latencies.len(),
         quarter.as_secs_f64() * 1e3,
         median.as_secs_f64() * 1e3,
