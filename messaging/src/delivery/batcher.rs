@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::parcel::{DeviceKey, Parcel};
 use crate::store::envelopes;
 
-/// Sends or acknowledgements that may wait for the store; more are refused as RESOURCE_EXHAUSTED.
+/// Sends or acknowledgements that may wait for the store; more are refused as `RESOURCE_EXHAUSTED`.
 const QUEUE_MAX: usize = 4_096;
 /// KiB of envelopes that may wait for the store.
 const QUEUE_KIB_MAX: usize = 64 * 1_024;
