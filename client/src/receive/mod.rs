@@ -38,6 +38,8 @@ use crate::store::expiry;
 /// Events that may wait for the reader. When it is full nothing more is taken from the service,
 /// where the rest stays stored.
 const EVENTS_WAITING_MAX: usize = 256;
+/// How soon after it was told to resume a device may fail to, before it counts as disconnected.
+const RESUMING_MAX: Duration = Duration::from_secs(5);
 /// Silence after which a stream counts as dead: three heartbeats.
 const SILENCE_MAX: Duration = Duration::from_mins(1);
 
@@ -108,9 +110,13 @@ async fn listen(device: Device, events: mpsc::Sender<Event>) {
         device,
         events,
     };
+    let mut resumed: Option<Instant> = None;
     loop {
         match listener.stream(&mut backoff).await {
-            End::Resume => {}
+            End::Resume => resumed = Some(Instant::now()),
+            // The connection to a node that is being stopped closes under whoever resumes on it;
+            // the next stream makes another.
+            End::Lost(_) if resumed.take().is_some_and(|at| at.elapsed() < RESUMING_MAX) => {}
             End::Abandoned => return,
             End::Stop(cause) => {
                 let _reader_is_gone = listener.events.send(Event::Stopped(cause)).await;
