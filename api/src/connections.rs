@@ -1,17 +1,23 @@
 //! How many connections there are: each takes memory and a file descriptor, whoever it is from.
 
-use std::io::{IoSlice, Result};
+use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+/// How long a connection may say nothing at all; later it is HTTP that notices silence.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How often it is told that connections are closed.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// File descriptors for everything that is no connection of a caller: the database, Redis, files.
 const DESCRIPTORS_OF_OURS: u64 = 128;
 
@@ -41,11 +47,15 @@ where
     S: Stream<Item = Result<TcpStream>>,
 {
     let room = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
+    let mut told = None;
     incoming.filter_map(move |accepted| {
         let counted = match (accepted, Arc::clone(&room).try_acquire_owned()) {
-            (Ok(stream), Ok(permit)) => Some(Ok(Counted { stream, _permit: permit })),
+            (Ok(stream), Ok(permit)) => Some(Ok(Counted::new(stream, permit, SILENCE_MAX))),
             (Ok(_closed), Err(_)) => {
-                tracing::warn!(max, "a connection was closed: there are too many");
+                if told.is_none_or(|at: Instant| at.elapsed() > TELL_INTERVAL) {
+                    told = Some(Instant::now());
+                    tracing::warn!(max, "connections are closed: there are too many");
+                }
                 None
             }
             (Err(error), _) => Some(Err(error)),
@@ -58,7 +68,16 @@ where
 #[derive(Debug)]
 pub struct Counted {
     stream: TcpStream,
+    /// Until the first byte has come: when it must have.
+    silent_until: Option<Pin<Box<Sleep>>>,
     _permit: OwnedSemaphorePermit,
+}
+
+impl Counted {
+    fn new(stream: TcpStream, permit: OwnedSemaphorePermit, silence_max: Duration) -> Self {
+        let silent_until = Some(Box::pin(tokio::time::sleep(silence_max)));
+        Self { stream, silent_until, _permit: permit }
+    }
 }
 
 impl Connected for Counted {
@@ -75,7 +94,16 @@ impl AsyncRead for Counted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some(silent_until) = &mut self.silent_until {
+            if buffer.filled().len() > before {
+                self.silent_until = None;
+            } else if read.is_pending() && silent_until.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+        }
+        read
     }
 }
 
@@ -111,11 +139,32 @@ impl AsyncWrite for Counted {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
     use tonic::transport::server::TcpIncoming;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_is_given_up() {
+        let silence_max = Duration::from_millis(100);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let room = Arc::new(Semaphore::new(2));
+        let accept = async || {
+            let caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let permit = Arc::clone(&room).try_acquire_owned().unwrap();
+            (caller, Counted::new(listener.accept().await.unwrap().0, permit, silence_max))
+        };
+        let (_silent, mut held) = accept().await;
+        let refused = held.read(&mut [0; 1]).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TimedOut);
+
+        let (mut speaking, mut held) = accept().await;
+        speaking.write_all(b"x").await.unwrap();
+        assert_eq!(held.read(&mut [0; 1]).await.unwrap(), 1);
+        let later = tokio::time::timeout(3 * silence_max, held.read(&mut [0; 1])).await;
+        assert!(later.is_err(), "it spoke once, and may be silent now");
+    }
 
     #[tokio::test]
     async fn one_connection_too_many_is_closed_and_the_next_has_its_place_again() {

@@ -62,7 +62,7 @@ impl Node {
             config.account_reset_delay_min,
         );
         tenants.watch(stop.clone());
-        let limits = limits(config, env.clone(), stop.clone())?;
+        let limits = limits(config, env.clone(), &secrets, stop.clone())?;
         let shared = (events, bus, limits.clone());
         let (billing, messaging) =
             contexts(config, &tenants, db.clone(), env.clone(), secrets, shared, &stop).await;
@@ -148,9 +148,9 @@ async fn bus(config: &Config) -> Result<Arc<dyn Bus>> {
     })
 }
 
-fn limits(config: &Config, env: Env, stop: CancellationToken) -> Result<Limits> {
+fn limits(config: &Config, env: Env, secrets: &Secrets, stop: CancellationToken) -> Result<Limits> {
     Ok(match &config.redis_url {
-        Some(url) => Limits::of_all_nodes(env, url, stop).context("redis_url is wrong")?,
+        Some(url) => Limits::of_all_nodes(env, secrets, url, stop).context("redis_url is wrong")?,
         None => Limits::of_this_process(env),
     })
 }

@@ -109,6 +109,15 @@ impl Failure {
             .retry_after(Duration::from_millis(500))
     }
 
+    /// The call took longer than it may.
+    pub fn deadline() -> Self {
+        Self::new(
+            Code::DeadlineExceeded,
+            ErrorReason::DeadlineExceeded,
+            "the deadline passed; the effect is unknown, retry with the same key",
+        )
+    }
+
     /// Another call changed the same object first.
     pub fn conflict() -> Self {
         Self::new(

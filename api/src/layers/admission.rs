@@ -4,6 +4,7 @@
 //! Messages are counted apart, by the messaging context: a stream carries many of them. Whether a
 //! caller is over its rate is asked of this node's mirrors, so that it costs no round trip.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,9 @@ const OF_DEVICE_MAX: usize = 64;
 const OF_TENANT_MAX: usize = 1_024;
 /// Calls under way of those who need no credential, all together.
 const OF_ANYONE_MAX: usize = 1_024;
+/// Calls under way without a credential from one address, or from one network of IPv6: few enough
+/// that one of them cannot keep everybody else from signing in.
+const OF_ADDRESS_MAX: usize = 128;
 
 /// What messaging counts itself.
 const MESSAGES: [&str; 3] = [
@@ -43,6 +47,7 @@ pub struct CallRates {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Caller {
     Anyone,
+    Address(Option<IpAddr>),
     Operator,
     Tenant(TenantId),
     User(TenantId, UserId),
@@ -63,6 +68,7 @@ impl Caller {
     fn under_way_max(self) -> usize {
         match self {
             Self::Anyone => OF_ANYONE_MAX,
+            Self::Address(_) => OF_ADDRESS_MAX,
             Self::Operator => UNDER_WAY_MAX,
             Self::Tenant(_) => OF_TENANT_MAX,
             Self::User(..) | Self::Device(..) => OF_DEVICE_MAX,
@@ -84,9 +90,27 @@ struct UnderWay {
     of: DashMap<Caller, usize>,
 }
 
+/// Who shares an address, or can have as many as it likes.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(long) => match long.to_ipv4_mapped() {
+            Some(short) => IpAddr::V4(short),
+            None => IpAddr::V6((u128::from(long) & (u128::MAX << 64)).into()),
+        },
+    }
+}
+
 /// A call under way. It is over when this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
+    _of_caller: Place,
+    _of_address: Option<Place>,
+}
+
+/// A place among the calls of one caller.
+#[derive(Debug)]
+struct Place {
     caller: Caller,
     under_way: Arc<UnderWay>,
 }
@@ -101,11 +125,16 @@ impl Admission {
         }
     }
 
-    /// Admits a call of a method, or says when to try again.
-    pub fn admit(&self, actor: &Actor, path: &str) -> Result<Admitted, Failure> {
+    /// Admits a call of a method from an address, or says when to try again.
+    pub fn admit(
+        &self,
+        actor: &Actor,
+        path: &str,
+        from: Option<IpAddr>,
+    ) -> Result<Admitted, Failure> {
         let caller = Caller::of(actor);
         let limit = match caller {
-            Caller::Anyone | Caller::Operator => None,
+            Caller::Anyone | Caller::Address(_) | Caller::Operator => None,
             Caller::Tenant(_) => self.tenant.as_ref(),
             Caller::User(..) | Caller::Device(..) => self.device.as_ref(),
         };
@@ -114,12 +143,16 @@ impl Admission {
         {
             limit.take(caller)?;
         }
-        self.under_way.begin(caller)
+        let of_address = match caller {
+            Caller::Anyone => Some(self.under_way.begin(Caller::Address(from.map(network)))?),
+            _ => None,
+        };
+        Ok(Admitted { _of_caller: self.under_way.begin(caller)?, _of_address: of_address })
     }
 }
 
 impl UnderWay {
-    fn begin(self: &Arc<Self>, caller: Caller) -> Result<Admitted, Failure> {
+    fn begin(self: &Arc<Self>, caller: Caller) -> Result<Place, Failure> {
         let too_many = || Err(Failure::overloaded());
         let mut own = self.of.entry(caller).or_insert(0);
         if *own >= caller.under_way_max() {
@@ -134,11 +167,11 @@ impl UnderWay {
             return too_many();
         }
         *own += 1;
-        Ok(Admitted { caller, under_way: Arc::clone(self) })
+        Ok(Place { caller, under_way: Arc::clone(self) })
     }
 }
 
-impl Drop for Admitted {
+impl Drop for Place {
     fn drop(&mut self) {
         self.under_way.all.fetch_sub(1, Ordering::Relaxed);
         if let Entry::Occupied(mut own) = self.under_way.of.entry(self.caller) {
@@ -182,7 +215,7 @@ mod tests {
     fn callers_are_limited_apart_and_messages_and_the_operator_not_here() {
         let admission = admission(1, 2);
         let admitted = |actor: &Actor, path| -> usize {
-            (0..50).filter(|_| admission.admit(actor, path).is_ok()).count()
+            (0..50).filter(|_| admission.admit(actor, path, None).is_ok()).count()
         };
         assert_eq!(admitted(&device(1), PATH), 4);
         assert_eq!(admitted(&device(2), PATH), 4);
@@ -193,15 +226,29 @@ mod tests {
     }
 
     #[test]
+    fn one_network_without_credentials_leaves_room_for_the_others() {
+        let admission = admission(0, 0);
+        let admit = |from: &str| admission.admit(&Actor::Anyone, PATH, Some(from.parse().unwrap()));
+        let held: Vec<_> = (0..OF_ADDRESS_MAX)
+            .map(|host| admit(&format!("2001:db8::{host:x}")).unwrap())
+            .collect();
+        assert!(admit("2001:db8::ffff").is_err());
+        assert!(admit("2001:db8:0:1::1").is_ok() && admit("192.0.2.1").is_ok());
+        drop(held);
+        assert!(admit("2001:db8::ffff").is_ok());
+        assert!(admission.under_way.of.is_empty());
+    }
+
+    #[test]
     fn calls_under_way_are_counted_until_they_are_over() {
         let admission = admission(0, 0);
         let mut held: Vec<_> =
-            (0..OF_DEVICE_MAX).map(|_| admission.admit(&device(1), PATH).unwrap()).collect();
-        let refused = admission.admit(&device(1), PATH).unwrap_err();
+            (0..OF_DEVICE_MAX).map(|_| admission.admit(&device(1), PATH, None).unwrap()).collect();
+        let refused = admission.admit(&device(1), PATH, None).unwrap_err();
         assert_eq!(refused.reason(), ErrorReason::RateLimited);
-        assert!(admission.admit(&device(2), PATH).is_ok());
+        assert!(admission.admit(&device(2), PATH, None).is_ok());
         held.pop();
-        assert!(admission.admit(&device(1), PATH).is_ok());
+        assert!(admission.admit(&device(1), PATH, None).is_ok());
         drop(held);
         assert_eq!(admission.under_way.all.load(Ordering::Relaxed), 0);
         assert!(admission.under_way.of.is_empty(), "callers that left are forgotten");
@@ -211,11 +258,13 @@ mod tests {
     fn a_node_takes_so_many_calls_at_once_and_no_more() {
         let admission = admission(0, 0);
         let held: Vec<_> = (0..UNDER_WAY_MAX)
-            .map(|place| admission.admit(&device((place / OF_DEVICE_MAX) as u128), PATH).unwrap())
+            .map(|place| {
+                admission.admit(&device((place / OF_DEVICE_MAX) as u128), PATH, None).unwrap()
+            })
             .collect();
-        assert!(admission.admit(&device(u128::MAX), PATH).is_err());
+        assert!(admission.admit(&device(u128::MAX), PATH, None).is_err());
         drop(held);
-        assert!(admission.admit(&device(u128::MAX), PATH).is_ok());
+        assert!(admission.admit(&device(u128::MAX), PATH, None).is_ok());
         assert!(admission.under_way.of.is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! Makes the [`Actor`]: reads the credential, verifies it, and checks that the method allows this
 //! kind of principal. No actor, no handler.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response, header};
@@ -13,6 +15,7 @@ use plasma_tenant::Tenants;
 use sha2::{Digest, Sha256};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
@@ -20,6 +23,9 @@ use super::admission::Admission;
 
 /// The paths of the contract begin so; health, reflection and the landing page do not.
 const CONTRACT: &str = "/plasma.";
+
+/// How long a call without a credential may take, its sending included.
+const ANYONE_MAX: Duration = Duration::from_secs(10);
 
 /// What is called for every message.
 const FREQUENT: [&str; 2] =
@@ -65,6 +71,12 @@ impl Authenticator {
         };
         if actor.is_any_of(allowed) { Ok(actor) } else { Err(Failure::principal_not_allowed()) }
     }
+}
+
+/// Where a call comes from: behind a proxy, the proxy.
+fn remote_address<B>(request: &Request<B>) -> Option<IpAddr> {
+    let connection = request.extensions().get::<TcpConnectInfo>()?;
+    connection.remote_addr().map(|address| address.ip())
 }
 
 /// The span of a call. Those of messages cost more than the checks of their calls, so that they are
@@ -147,15 +159,23 @@ where
         let span = span(method.path);
         let work = async move {
             let actor = authenticator.actor(request.headers(), method.principals).await;
-            let admitted = actor
-                .and_then(|actor| Ok((authenticator.admission.admit(&actor, method.path)?, actor)));
+            let from = remote_address(&request);
+            let admitted = actor.and_then(|actor| {
+                Ok((authenticator.admission.admit(&actor, method.path, from)?, actor))
+            });
             match admitted {
                 Ok((_until_answered, actor)) => {
                     if let Some(tenant) = actor.tenant() {
                         tracing::Span::current().record("tenant", tracing::field::display(tenant));
                     }
                     request.extensions_mut().insert(actor);
-                    inner.call(request).await
+                    let answer = inner.call(request);
+                    if !matches!(actor, Actor::Anyone) {
+                        return answer.await;
+                    }
+                    // Nobody without a credential holds a place for long.
+                    let answer = tokio::time::timeout(ANYONE_MAX, answer).await;
+                    answer.unwrap_or_else(|_| Ok(Status::from(Failure::deadline()).into_http()))
                 }
                 Err(failure) => Ok(Status::from(failure).into_http()),
             }

@@ -119,8 +119,8 @@ fn conform(status: &Status) -> Status {
             "the server does not have this method",
         ),
         // tonic's answer to its own timeout.
-        Code::DeadlineExceeded => deadline(),
-        Code::Cancelled if text.to_lowercase().contains("timeout") => deadline(),
+        Code::DeadlineExceeded => Failure::deadline(),
+        Code::Cancelled if text.to_lowercase().contains("timeout") => Failure::deadline(),
         Code::Cancelled => {
             Failure::new(Code::Cancelled, ErrorReason::Cancelled, "the call was cancelled")
         }
@@ -139,14 +139,6 @@ fn conform(status: &Status) -> Status {
         }
     };
     failure.into()
-}
-
-fn deadline() -> Failure {
-    Failure::new(
-        Code::DeadlineExceeded,
-        ErrorReason::DeadlineExceeded,
-        "the deadline passed; the effect is unknown, retry with the same key",
-    )
 }
 
 /// What tonic's own decoder says of a broken frame or a missing message.

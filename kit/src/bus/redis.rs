@@ -3,6 +3,8 @@
 //! While Redis is out of reach a publish fails at once instead of waiting: after one failure the
 //! bus counts as down for a moment, and each call costs nothing.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,13 +13,20 @@ use fred::clients::SubscriberClient;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::prelude::{Client, Error};
 use fred::util::group_by_hash_slot;
+use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
 use super::{Bus, BusError, BusEvent, TIMEOUT};
 use crate::redis::{self, CAPACITY, Respite};
 
 /// How long a subscription waits: nobody waits for it who has not opened a stream.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long until subscriptions that were not renewed are tried again.
+const RENEWAL_RETRY: Duration = Duration::from_secs(1);
+/// Renewals under way at a time.
+const RENEWALS: usize = 64;
 
 /// A node's end of a Redis bus.
 pub struct RedisBus {
@@ -25,7 +34,11 @@ pub struct RedisBus {
     subscriber: SubscriberClient,
     events: broadcast::Sender<BusEvent>,
     respite: Respite,
+    wanted: Wanted,
 }
+
+/// The channels that are to be listened to, whether Redis has heard of it or not.
+type Wanted = Arc<Mutex<BTreeSet<String>>>;
 
 impl std::fmt::Debug for RedisBus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -39,7 +52,13 @@ impl RedisBus {
         let publisher = redis::builder(url, TIMEOUT)?.build()?;
         let subscriber = redis::builder(url, SUBSCRIBE_TIMEOUT)?.build_subscriber_client()?;
         let (events, _) = broadcast::channel(CAPACITY);
-        let bus = Self { publisher, subscriber, events, respite: Respite::default() };
+        let bus = Self {
+            publisher,
+            subscriber,
+            events,
+            respite: Respite::default(),
+            wanted: Wanted::default(),
+        };
         bus.listen();
         bus.publisher.connect();
         bus.subscriber.connect();
@@ -57,8 +76,9 @@ impl RedisBus {
         let mut messages = self.subscriber.message_rx();
         let mut reconnects = self.subscriber.reconnect_rx();
         let events = self.events.clone();
-        let subscriber = self.subscriber.clone();
+        let (subscriber, wanted) = (self.subscriber.clone(), Arc::clone(&self.wanted));
         tokio::spawn(async move {
+            let mut renewal: Option<JoinHandle<()>> = None;
             loop {
                 let event = tokio::select! {
                     message = messages.recv() => match message {
@@ -71,7 +91,12 @@ impl RedisBus {
                     },
                     reconnect = reconnects.recv() => match reconnect {
                         Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {
-                            tokio::spawn(subscribe_again(subscriber.clone(), events.clone()));
+                            let wanted = Arc::clone(&wanted);
+                            let again = subscribe_again(subscriber.clone(), wanted, events.clone());
+                            // One for an older connection is of no use any more.
+                            if let Some(older) = renewal.replace(tokio::spawn(again)) {
+                                older.abort();
+                            }
                             BusEvent::Reconnected
                         }
                         Err(broadcast::error::RecvError::Closed) => return,
@@ -83,27 +108,30 @@ impl RedisBus {
     }
 }
 
-/// Subscribes a new connection to every channel of the old. What `fred` does by itself begins with
-/// channels and patterns of other kinds, of which there are none, fails on the empty list, and never
-/// comes to these.
-async fn subscribe_again(subscriber: SubscriberClient, events: broadcast::Sender<BusEvent>) {
-    let channels = subscriber.tracked_shard_channels();
-    let slots = match group_by_hash_slot(channels) {
-        Ok(slots) => slots,
-        Err(error) => {
-            tracing::error!(%error, "subscriptions are lost until their devices connect again");
-            return;
+/// Subscribes a new connection to every channel that is wanted, until it is. What `fred` does by
+/// itself begins with channels and patterns of other kinds, of which there are none, fails on the
+/// empty list, and never comes to these; nor does it know of those that it failed to subscribe to.
+async fn subscribe_again(
+    subscriber: SubscriberClient,
+    wanted: Wanted,
+    events: broadcast::Sender<BusEvent>,
+) {
+    loop {
+        let channels: Vec<String> = wanted.lock().iter().cloned().collect();
+        match subscribe_all(&subscriber, channels).await {
+            Ok(()) => break,
+            Err(error) => tracing::warn!(%error, "subscriptions were not renewed; trying again"),
         }
-    };
-    for channels in slots.into_values() {
-        if let Err(error) = subscriber.ssubscribe(Vec::from(channels)).await {
-            // The connection is lost again, and another reconnect follows.
-            tracing::warn!(%error, "a subscription was not renewed");
-            return;
-        }
+        tokio::time::sleep(RENEWAL_RETRY).await;
     }
     // What was published before the last of them took effect is gone.
     let _ = events.send(BusEvent::Reconnected);
+}
+
+async fn subscribe_all(subscriber: &SubscriberClient, channels: Vec<String>) -> Result<(), Error> {
+    let slots = group_by_hash_slot(channels)?;
+    let renewals = slots.into_values().map(|channels| subscriber.ssubscribe(Vec::from(channels)));
+    stream::iter(renewals).buffer_unordered(RENEWALS).try_collect().await
 }
 
 #[async_trait]
@@ -117,10 +145,12 @@ impl Bus for RedisBus {
     }
 
     async fn subscribe(&self, channel: &str) -> Result<(), BusError> {
+        self.wanted.lock().insert(channel.to_owned());
         self.subscriber.ssubscribe(channel).await.map_err(|error| BusError(error.to_string()))
     }
 
     async fn unsubscribe(&self, channel: &str) -> Result<(), BusError> {
+        self.wanted.lock().remove(channel);
         self.subscriber.sunsubscribe(channel).await.map_err(|error| BusError(error.to_string()))
     }
 

@@ -59,6 +59,7 @@ impl Bucket {
         let mut state = self.state.lock();
         // A clock that was set back must not close the bucket for as long.
         let full_at = state.full_at.clamp(now, now + 2.0 * rule.fill_micros());
+        state.full_at = full_at;
         if full_at <= now {
             // Full again here, and so in the shared bucket as far as this node is concerned.
             state.unreported = 0;
@@ -139,6 +140,7 @@ mod tests {
         take_all(&bucket, after(3_600));
         let wait = bucket.take(RULE, after(0)).unwrap_err();
         assert!(wait <= Duration::from_secs(32), "{wait:?}");
+        assert!(bucket.take(RULE, after(33)).is_ok(), "nor does asking keep it closed");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! - [`RateLimit::take_everywhere`] asks Redis each time: exact, at the price of a round trip.
 //!
 //! Redis can be down: then each node's mirror goes on by itself, and no call waits for longer than
-//! [`crate::bus::TIMEOUT`] or fails. The counters in Redis have a hash for a name and expire when
+//! [`crate::bus::TIMEOUT`] or fails. The counters in Redis have a keyed hash for a name and expire when
 //! their bucket is full.
 
 mod bucket;
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 pub use fred::error::Error as RedisError;
 
 use crate::env::{Env, micros};
+use crate::secrets::Secrets;
 use crate::status::Failure;
 use bucket::{Bucket, Rule};
 use shared::Shared;
@@ -37,6 +38,9 @@ const KEYS_MAX: u64 = 100_000;
 const BURST_SECONDS: u32 = 4;
 /// The share of a burst up to which a key's use is not reported to the other nodes.
 pub const SPARED: f64 = 0.125;
+
+/// What the key is for that names counters in Redis.
+const NAMES_LABEL: &str = "rate-names";
 
 /// Makes rate limits that hold for this process, or for all nodes.
 #[derive(Debug, Clone)]
@@ -52,13 +56,15 @@ impl Limits {
     }
 
     /// Limits of all nodes with the same Redis. Connects in the background for ever: a Redis that
-    /// is down at the start is met later. Reports what was taken until `stop`.
+    /// is down at the start is met later. Reports what was taken until `stop`. Their counters have
+    /// names that only who has the secrets can make.
     pub fn of_all_nodes(
         env: Env,
+        secrets: &Secrets,
         redis_url: &str,
         stop: CancellationToken,
     ) -> Result<Self, RedisError> {
-        let shared = Arc::new(Shared::connect(redis_url)?);
+        let shared = Arc::new(Shared::connect(redis_url, secrets.keyed_hasher(NAMES_LABEL))?);
         tokio::spawn(shared::report(Arc::clone(&shared), env.clone(), stop));
         Ok(Self { env, shared: Some(shared) })
     }
@@ -111,7 +117,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> RateLimit<K> {
         let bucket = if let Some(bucket) = self.buckets.get(&key) {
             bucket
         } else {
-            let named = shared::redis_key(name, &key);
+            let named = shared.name(name, &key);
             self.buckets.get_with(key, || Arc::new(Bucket::named(named)))
         };
         self.take_here(&bucket)?;
@@ -127,7 +133,7 @@ impl<K: Hash + Eq + Send + Sync + 'static> RateLimit<K> {
         let Some((shared, name)) = &self.shared else {
             return self.take_here(&self.bucket(key));
         };
-        let named = shared::redis_key(name, &key);
+        let named = shared.name(name, &key);
         let bucket = self.buckets.get_with(key, || Arc::new(Bucket::named(named)));
         self.take_here(&bucket)?;
         match shared.take(bucket.name(), self.rule).await {

@@ -18,6 +18,7 @@ use super::bucket::{Bucket, Rule, duration};
 use crate::bus::TIMEOUT;
 use crate::env::Env;
 use crate::redis::{self, Respite};
+use crate::secrets::KeyedHasher;
 
 /// How often nodes report what they took.
 const REPORT_INTERVAL: Duration = Duration::from_millis(100);
@@ -32,19 +33,22 @@ const REPORTED_MAX: usize = 1_024;
 const TAKE: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
+local fill = tonumber(ARGV[3])
 local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
-local after, fill = full + ARGV[1] * ARGV[2], tonumber(ARGV[3])
+full = math.min(full, now + 2 * fill)
+local after, taken = full + ARGV[1] * ARGV[2], 1
 if ARGV[4] == '1' and after - now - fill > 0.5 then
-  return {math.ceil(full - now), 0}
+  after, taken = full, 0
 end
 after = math.min(after, now + 2 * fill)
 redis.call('SET', KEYS[1], string.format('%.0f', after), 'PX', math.ceil((after - now) / 1000) + 1)
-return {math.ceil(after - now), 1}
+return {math.ceil(after - now), taken}
 ";
 
 /// The way to the shared buckets, and those that wait for a report.
 pub(super) struct Shared {
     client: Client,
+    names: KeyedHasher,
     respite: Respite,
     waiting: Mutex<Vec<(Arc<Bucket>, Rule)>>,
 }
@@ -66,10 +70,15 @@ pub(super) struct Answer {
 
 impl Shared {
     /// Begins to connect.
-    pub(super) fn connect(url: &str) -> Result<Self, Error> {
+    pub(super) fn connect(url: &str, names: KeyedHasher) -> Result<Self, Error> {
         let client = redis::builder(url, TIMEOUT)?.build()?;
         client.connect();
-        Ok(Self { client, respite: Respite::default(), waiting: Mutex::default() })
+        Ok(Self { client, names, respite: Respite::default(), waiting: Mutex::default() })
+    }
+
+    /// The name of a key's bucket, the same on every node.
+    pub(super) fn name(&self, limit: &str, key: &impl Hash) -> String {
+        redis_key(&self.names, limit, key)
     }
 
     /// Takes one token if it is there.
@@ -144,12 +153,13 @@ pub(super) async fn report(shared: Arc<Shared>, env: Env, stop: CancellationToke
     }
 }
 
-/// The name of a key's bucket: all of one bucket is on one node of a Redis cluster, and the key is
-/// not readable in it.
-pub(super) fn redis_key(limit: &str, key: &impl Hash) -> String {
+/// The name of a key's bucket: all of one bucket is on one node of a Redis cluster. Without the
+/// service's key nobody finds out whose it is, although ids can be guessed or read elsewhere.
+fn redis_key(names: &KeyedHasher, limit: &str, key: &impl Hash) -> String {
     let mut hash = Written(Sha256::new());
     key.hash(&mut hash);
-    format!("plasma:rate:{limit}:{}", URL_SAFE_NO_PAD.encode(&hash.0.finalize()[..16]))
+    let name = names.hash(&[limit.as_bytes(), &hash.0.finalize()]);
+    format!("plasma:rate:{limit}:{}", URL_SAFE_NO_PAD.encode(&name[..16]))
 }
 
 /// Hashes the same on every node, which the hashers of a map do not promise.
@@ -169,13 +179,15 @@ impl Hasher for Written {
 #[cfg(test)]
 mod tests {
     use super::redis_key;
+    use crate::secrets::Secrets;
 
     #[test]
-    fn keys_have_names_that_differ_and_stay_the_same() {
-        assert_eq!(redis_key("one", &"ann"), redis_key("one", &"ann"));
-        assert_ne!(redis_key("one", &"ann"), redis_key("one", &"bob"));
-        assert_ne!(redis_key("one", &"ann"), redis_key("two", &"ann"));
-        // What another version wrote is found by this one.
-        assert_eq!(redis_key("one", &7_u128), "plasma:rate:one:dhCPhDltwtcs4nX9sODvNw");
+    fn keys_have_names_that_differ_and_stay_the_same_under_one_key() {
+        let names = |key: u8| Secrets::new(vec![[key; 32]]).unwrap().keyed_hasher("rate-names");
+        let one = |limit, who: &str| redis_key(&names(1), limit, &who);
+        assert_eq!(one("one", "ann"), one("one", "ann"));
+        assert_ne!(one("one", "ann"), one("one", "bob"));
+        assert_ne!(one("one", "ann"), one("two", "ann"));
+        assert_ne!(one("one", "ann"), redis_key(&names(2), "one", &"ann"));
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use plasma_kit::Env;
 use plasma_kit::rate::{Limits, RateLimit};
+use plasma_kit::secrets::Secrets;
 use plasma_testkit::{PrivateRedis, resp};
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +15,10 @@ const NEVER: Duration = Duration::from_hours(1);
 
 /// The limit of one name on several nodes.
 fn nodes(redis: &PrivateRedis, refill: Duration) -> Vec<RateLimit<&'static str>> {
+    let secrets = Secrets::new(vec![[7; 32]]).unwrap();
     let limits = |_| {
         let stop = CancellationToken::new();
-        Limits::of_all_nodes(Env::system(), &redis.url(), stop).unwrap()
+        Limits::of_all_nodes(Env::system(), &secrets, &redis.url(), stop).unwrap()
     };
     (0..NODES).map(limits).map(|limits| limits.limit("test", BURST, refill)).collect()
 }

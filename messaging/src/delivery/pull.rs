@@ -26,11 +26,11 @@ impl Delivery {
             return self.take_stored(device, size).await;
         }
         let waiting = node.hub.start_pull(device);
+        let guard = EndPull { delivery: self.clone(), device };
         // First the bus, then the store: whoever stores from now on finds a listener.
         if let Err(error) = node.bus.subscribe(&device_channel(device)).await {
             tracing::debug!(%error, "the bus is down; the sweep delivers");
         }
-        let guard = EndPull { delivery: self.clone(), device };
         let deadline = tokio::time::Instant::now() + wait;
         let taken = loop {
             let stored = waiting.notified();

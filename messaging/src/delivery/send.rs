@@ -115,7 +115,7 @@ impl Delivery {
         let node = &self.inner;
         match waiting.answer(window).await {
             Some(Answer::Acknowledged) => {
-                node.patience.acknowledged(parcel.to, offered_at.elapsed());
+                node.patience.acknowledged(parcel.to, offered_at.elapsed().min(window));
                 true
             }
             Some(Answer::Refused) => false,

@@ -19,7 +19,7 @@ use super::checkpoint::Point;
 use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_MAX, Origin};
 use super::parcel::{DeviceKey, Notice};
 use super::waiters::Answer;
-use super::{Delivery, device_channel, node_channel, planted};
+use super::{Delivery, LAST_WORD_MAX, device_channel, node_channel, planted};
 use crate::service;
 use crate::store::{account_resets, envelopes};
 
@@ -76,6 +76,12 @@ impl Drop for EventStream {
 impl Delivery {
     /// Opens a stream of a device; an older one ends.
     pub(crate) async fn receive(&self, device: DeviceActor) -> Result<EventStream, Failure> {
+        // A caller that goes away meanwhile drops the stream once it is open, which ends it in order.
+        let opening = tokio::spawn(self.clone().open(device));
+        opening.await.unwrap_or_else(|_| Err(Failure::unavailable()))
+    }
+
+    async fn open(self, device: DeviceActor) -> Result<EventStream, Failure> {
         let node = &self.inner;
         if node.draining.is_cancelled() {
             return Err(Failure::unavailable());
@@ -87,15 +93,15 @@ impl Delivery {
         node.checkpoints.pass(Point::Numbered).await;
         let (connection, events) = Connection::new(device, number, node.franking.clone());
         let connection = Arc::new(connection);
+        // Whoever revokes the device or has news for it from now on finds its stream.
+        if let Some(older) = node.hub.put(&connection) {
+            older.end(Some(conflicting()));
+        }
         // First the bus, then the store: whoever stores from now on finds a listener.
         if let Err(error) = node.bus.subscribe(&device_channel(key)).await {
             tracing::debug!(%error, "the bus is down; the sweep delivers");
         }
         node.checkpoints.pass(Point::Subscribed).await;
-        if let Some(older) = node.hub.put(&connection) {
-            older.end(Some(conflicting()));
-        }
-        // Whoever removes the device or has news for it from now on finds its stream.
         let pending_reset = match self.pending_reset(key).await {
             Ok(pending_reset) => pending_reset,
             Err(failure) => {
@@ -172,18 +178,20 @@ impl Delivery {
                 continue;
             }
             if !told_empty && !connection.has_backlog() && connection.is_settled() {
-                told_empty = true;
-                connection.tell(Event::QueueEmpty(QueueEmpty {})).await;
+                told_empty = say(connection, Event::QueueEmpty(QueueEmpty {})).await;
             }
             loop {
                 tokio::select! {
                     () = connection.wake.notified() => break,
                     _ = heartbeat.tick() => {
-                        connection.tell(Event::Heartbeat(Heartbeat {})).await;
+                        say(connection, Event::Heartbeat(Heartbeat {})).await;
+                        if connection.has_backlog() {
+                            break;
+                        }
                     }
                     () = &mut age => {
                         let reason = ResumeReason::MaxAge.into();
-                        connection.tell(Event::Resume(Resume { reason })).await;
+                        say(connection, Event::Resume(Resume { reason })).await;
                         return;
                     }
                 }
@@ -255,6 +263,11 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Tells something that is no answer; a device that does not read is not waited for.
+async fn say(connection: &Connection, event: Event) -> bool {
+    tokio::time::timeout(LAST_WORD_MAX, connection.tell(event)).await.is_ok_and(|told| told)
 }
 
 fn age_max(random: [u8; 1]) -> Duration {

@@ -21,8 +21,9 @@ use crate::delivery::{Connection, EventStream};
 
 /// Most sends of one stream that may be unanswered.
 const SENDS_MAX: usize = 64;
-/// Most calls of one stream that may be under way; the rest waits in the connection.
-const CALLS_MAX: usize = SENDS_MAX + 256;
+/// Most calls of one stream that may be under way or wait to write their answer; the rest waits in
+/// the connection.
+const CALLS_MAX: usize = SENDS_MAX + 32;
 /// When a send that was one too many may come again: a send takes up to the ack window.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -49,19 +50,15 @@ pub(super) fn response(event: Event) -> pb::ConnectResponse {
     pb::ConnectResponse { event: Some(event) }
 }
 
-/// What became of a call; an acknowledgement that succeeded is not answered.
-struct Done {
-    call_id: u64,
-    is_send: bool,
-    outcome: Option<Outcome>,
-}
-
-/// Takes the calls of one stream and answers them.
+/// Takes the calls of one stream and answers them. Each call writes its own answer, so that a device
+/// that does not read holds up nothing but itself: the loop never waits for it, and whatever a call
+/// holds of the service is given back.
 struct Answering {
     service: MessageService,
     device: DeviceActor,
     connection: Arc<Connection>,
-    under_way: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Each gives back whether it was a send.
+    under_way: FuturesUnordered<BoxFuture<'static, bool>>,
     sends: usize,
 }
 
@@ -74,8 +71,10 @@ impl Answering {
         loop {
             let room = self.under_way.len() < CALLS_MAX;
             tokio::select! {
+                biased;
+                // A stream that has ended takes no call any more.
                 () = connection.ended.cancelled() => break,
-                Some(done) = self.under_way.next() => self.answer(done).await,
+                Some(was_send) = self.under_way.next() => self.sends -= usize::from(was_send),
                 call = calls.next(), if room => match call {
                     Some(Ok(call)) => self.take(call).await,
                     Some(Err(status)) => {
@@ -96,45 +95,43 @@ impl Answering {
 
     async fn take(&mut self, request: pb::ConnectRequest) {
         let call_id = request.call_id;
-        let refusal = request
-            .validate()
-            .err()
-            .map(|violation| Failure::invalid(&violation.field, &violation.rule));
-        let is_send = !matches!(request.call, Some(Call::Acknowledge(_)));
-        let refusal = refusal.or_else(|| {
-            (is_send && self.sends >= SENDS_MAX).then(|| Failure::rate_limited(RETRY_AFTER))
-        });
-        let (Some(call), None) = (request.call, &refusal) else {
-            let outcome = refusal.map(|failure| Outcome::Error(error(&failure)));
-            return self.write(call_id, outcome).await;
-        };
-        self.sends += usize::from(is_send);
-        let mut work = perform(self.service.clone(), self.device, call)
-            .map(move |outcome| Done { call_id, is_send, outcome })
-            .boxed();
+        let accepted = self.accept(request);
+        let is_send = matches!(&accepted, Ok(call) if !matches!(call, Call::Acknowledge(_)));
+        let (service, device) = (self.service.clone(), self.device);
+        let connection = Arc::clone(&self.connection);
+        let mut work = async move {
+            let outcome = match accepted {
+                Ok(call) => perform(service, device, call).await,
+                Err(failure) => Some(Outcome::Error(error(&failure))),
+            };
+            if let Some(outcome) = outcome {
+                let result = pb::CallResult { call_id, result: Some(outcome) };
+                connection.tell(Event::Result(result)).await;
+            }
+            is_send
+        }
+        .boxed();
         // Most acknowledgements are done at once.
-        match futures::poll!(&mut work) {
-            std::task::Poll::Ready(done) => self.answer(done).await,
-            std::task::Poll::Pending => self.under_way.push(work),
+        if futures::poll!(&mut work).is_pending() {
+            self.sends += usize::from(is_send);
+            self.under_way.push(work);
         }
     }
 
-    async fn answer(&mut self, done: Done) {
-        self.sends -= usize::from(done.is_send);
-        self.write(done.call_id, done.outcome).await;
-    }
-
-    async fn write(&mut self, call_id: u64, outcome: Option<Outcome>) {
-        if let Some(outcome) = outcome {
-            let result = pb::CallResult { call_id, result: Some(outcome) };
-            self.connection.tell(Event::Result(result)).await;
+    fn accept(&self, request: pb::ConnectRequest) -> Result<Call, Failure> {
+        request
+            .validate()
+            .map_err(|violation| Failure::invalid(&violation.field, &violation.rule))?;
+        let call = request.call.ok_or_else(|| Failure::invalid("call", "must be set"))?;
+        let is_send = !matches!(call, Call::Acknowledge(_));
+        if is_send && self.sends >= SENDS_MAX {
+            return Err(Failure::rate_limited(RETRY_AFTER));
         }
+        Ok(call)
     }
 
     async fn finish(&mut self) {
-        while let Some(done) = self.under_way.next().await {
-            self.answer(done).await;
-        }
+        while self.under_way.next().await.is_some() {}
     }
 }
 
