@@ -54,15 +54,16 @@ impl Node {
         let feed = revocation::follow(db.system(), env.clone(), events.clone(), stop.clone());
         tokio::spawn(feed);
 
+        let limits = limits(config, env.clone(), &secrets, stop.clone())?;
         let tenants = Tenants::new(
             db.clone(),
             env.clone(),
             secrets.clone(),
             events.clone(),
+            &limits,
             config.account_reset_delay_min,
         );
         tenants.watch(stop.clone());
-        let limits = limits(config, env.clone(), &secrets, stop.clone())?;
         let shared = (events, bus, limits.clone());
         let (billing, messaging) =
             contexts(config, &tenants, db.clone(), env.clone(), secrets, shared, &stop).await;

@@ -20,7 +20,8 @@ impl Tenants {
     /// user at its first token.
     ///
     /// Fails with `PLATFORM_TOKEN_INVALID`, in the same words whatever the cause, with
-    /// `TENANT_SUSPENDED`, and with `USER_BLOCKED` (a blocked user's token is not used up).
+    /// `TENANT_SUSPENDED`, with `USER_BLOCKED` and with `RATE_LIMITED` (in both cases the token is not
+    /// used up).
     pub async fn accept_platform_token(
         &self,
         tenant: TenantId,
@@ -36,6 +37,11 @@ impl Tenants {
             tracing::debug!(%tenant, "a platform token did not pass its examination");
             Error::PlatformTokenRefused
         })?;
+        if store::used_tokens::is_used(&db, voucher.presented()).await? {
+            return Err(Error::PlatformTokenRefused.into());
+        }
+        // Only now: whoever is no platform, or repeats one's word, takes no place of its users.
+        self.exchange_limit.take_everywhere(tenant).await?;
         let user = self.admit(&db, &voucher).await??;
         Ok(user.id)
     }

@@ -1,5 +1,7 @@
 //! Whose API key a secret is.
 
+use std::time::Duration;
+
 use plasma_kit::Failure;
 use plasma_kit::actor::KeyActor;
 
@@ -10,16 +12,21 @@ use crate::error::Error;
 use crate::store;
 use crate::tenants::Tenants;
 
+/// How long a key waits to be looked up.
+const LOOK_UP_WAIT_MAX: Duration = Duration::from_millis(500);
+
 impl Tenants {
     /// Finds the active key of a secret.
     ///
     /// A key that was found is remembered for 3 seconds at most, less where an event tells of its
-    /// revocation. Fails with UNAUTHENTICATED where the key is unknown or revoked, and with
-    /// `TENANT_SUSPENDED`.
+    /// revocation. Fails with UNAUTHENTICATED where the key is unknown or revoked, with
+    /// `TENANT_SUSPENDED`, and with `RATE_LIMITED` while too many unknown ones are looked up.
     pub async fn authenticate_key(&self, secret: &str) -> Result<KeyActor, Failure> {
         let secret = Secret::presented(secret).ok_or(Error::ApiKeyRefused)?.hash();
         let system = self.db.system();
         let look_up = async {
+            let place = tokio::time::timeout(LOOK_UP_WAIT_MAX, self.key_look_ups.acquire()).await;
+            let Ok(Ok(_place)) = place else { return Err(Miss::Failed(Failure::overloaded())) };
             let credential = store::api_keys::authenticate(&system, secret).await?;
             credential.ok_or(Miss::Absent)
         };

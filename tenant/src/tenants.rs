@@ -1,5 +1,6 @@
 //! The handle of this context: what its services and its neighbours call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use plasma_kit::actor::Actor;
@@ -7,9 +8,11 @@ use plasma_kit::db::{StoreError, TenantClaim};
 use plasma_kit::events::{self, Event, Events};
 use plasma_kit::idempotency::Claim;
 use plasma_kit::ids::TenantId;
+use plasma_kit::rate::{Limits, RateLimit};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, Failure, TenantDb, Timestamp};
 use prost::Message;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -26,8 +29,19 @@ pub struct Tenants {
     pub(crate) caches: Caches,
     /// The least delay of account resets that the operator allows.
     pub(crate) account_reset_delay_min: Duration,
+    /// How often a tenant's users may be vouched for.
+    pub(crate) exchange_limit: Arc<RateLimit<TenantId>>,
+    /// Keys that are looked up at a time: fewer than the connections that are kept for messages, so
+    /// that made-up keys cannot take them all.
+    pub(crate) key_look_ups: Arc<Semaphore>,
     events: Events,
 }
+
+/// Platform tokens that a tenant may exchange at once, and how soon one more.
+const EXCHANGE_BURST: u32 = 100;
+const EXCHANGE_REFILL: Duration = Duration::from_millis(100);
+/// Keys that are looked up at a time.
+const KEY_LOOK_UPS_MAX: usize = 2;
 
 impl Tenants {
     /// Takes the handles of the node, and the least delay of account resets that the operator
@@ -37,9 +51,20 @@ impl Tenants {
         env: Env,
         secrets: Secrets,
         events: Events,
+        limits: &Limits,
         account_reset_delay_min: Duration,
     ) -> Self {
-        Self { db, env, secrets, caches: Caches::default(), account_reset_delay_min, events }
+        let exchange_limit = limits.limit("exchange_token", EXCHANGE_BURST, EXCHANGE_REFILL);
+        Self {
+            db,
+            env,
+            secrets,
+            caches: Caches::default(),
+            account_reset_delay_min,
+            exchange_limit: Arc::new(exchange_limit),
+            key_look_ups: Arc::new(Semaphore::new(KEY_LOOK_UPS_MAX)),
+            events,
+        }
     }
 
     /// Keeps the caches right until `stop`: forgets what other nodes change.

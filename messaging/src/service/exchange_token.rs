@@ -2,7 +2,6 @@
 
 use plasma_kit::db::TenantClaim;
 use plasma_kit::ids::TenantId;
-use plasma_kit::rate::RateLimit;
 use plasma_kit::{Failure, convert};
 use plasma_proto::messaging::v1 as pb;
 
@@ -13,11 +12,9 @@ use crate::store;
 #[tracing::instrument(name = "messaging.exchange_token", skip_all)]
 pub(super) async fn handle(
     messaging: &Messaging,
-    limit: &RateLimit<TenantId>,
     request: pb::ExchangeTokenRequest,
 ) -> Result<pb::ExchangeTokenResponse, Failure> {
     let tenant = TenantId::checked(&request.tenant_id);
-    limit.take_everywhere(tenant).await?;
     let user = messaging.tenants.accept_platform_token(tenant, &request.platform_token).await?;
     let db = messaging.db.tenant(TenantClaim::authenticating(tenant));
     let has_devices = store::accounts::find(&db, user).await?.is_some();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use plasma_identity::DeviceAddress;
 use plasma_kit::actor;
-use plasma_kit::ids::TenantId;
 use plasma_kit::rate::RateLimit;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::session_service_server;
@@ -13,10 +12,6 @@ use tonic::{Request, Response, Status};
 
 use super::{create_challenge, create_session, exchange_token, sign_out};
 use crate::Messaging;
-
-/// Platform tokens that a tenant may exchange at once, and how soon one more.
-const EXCHANGE_BURST: u32 = 100;
-const EXCHANGE_REFILL: Duration = Duration::from_millis(100);
 
 /// Challenges that a device may ask for at once, and how soon one more.
 const CHALLENGE_BURST: u32 = 60;
@@ -26,23 +21,16 @@ const CHALLENGE_REFILL: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct SessionService {
     messaging: Messaging,
-    exchange_limit: Arc<RateLimit<TenantId>>,
     challenge_limit: Arc<RateLimit<DeviceAddress>>,
 }
 
 impl SessionService {
     /// The service over this context.
     pub fn new(messaging: Messaging) -> Self {
-        let exchange_limit =
-            messaging.limits.limit("exchange_token", EXCHANGE_BURST, EXCHANGE_REFILL);
         // Of this node alone: anyone may ask in any device's name, and it costs no store.
         let challenge_limit =
             RateLimit::new(messaging.env.clone(), CHALLENGE_BURST, CHALLENGE_REFILL);
-        Self {
-            messaging,
-            exchange_limit: Arc::new(exchange_limit),
-            challenge_limit: Arc::new(challenge_limit),
-        }
+        Self { messaging, challenge_limit: Arc::new(challenge_limit) }
     }
 }
 
@@ -52,8 +40,7 @@ impl session_service_server::SessionService for SessionService {
         &self,
         request: Request<pb::ExchangeTokenRequest>,
     ) -> Result<Response<pb::ExchangeTokenResponse>, Status> {
-        let limit = &self.exchange_limit;
-        let answer = exchange_token::handle(&self.messaging, limit, request.into_inner()).await?;
+        let answer = exchange_token::handle(&self.messaging, request.into_inner()).await?;
         Ok(Response::new(answer))
     }
 

@@ -119,6 +119,40 @@ async fn of_parallel_presentations_of_one_token_exactly_one_is_accepted() {
 }
 
 #[tokio::test]
+async fn forged_and_repeated_tokens_take_no_place_of_the_platforms_users() {
+    on_each_database(async |world| {
+        let node = world.node().await;
+        let (signer, stranger) = (Signer::es256("ec-1", 3), Signer::es256("ec-1", 4));
+        let tenant = node.platform(std::slice::from_ref(&signer)).await;
+        let spent = signer.sign(&claims(&node.env, "ann"));
+        node.tenants.accept_platform_token(tenant, &spent).await.unwrap();
+        for _ in 0..150 {
+            let forged = stranger.sign(&claims(&node.env, "ann"));
+            for token in [&forged, &spent] {
+                let answer = node.tenants.accept_platform_token(tenant, token).await;
+                refused(answer, Code::Unauthenticated, ErrorReason::PlatformTokenInvalid);
+            }
+        }
+        let good = signer.sign(&claims(&node.env, "bob"));
+        node.tenants.accept_platform_token(tenant, &good).await.unwrap();
+
+        // The control: good tokens do take places, and one too many is not used up.
+        let mut waiting = None;
+        for _ in 0..2_000 {
+            let token = signer.sign(&claims(&node.env, "bob"));
+            if let Err(failure) = node.tenants.accept_platform_token(tenant, &token).await {
+                refused(Err::<(), _>(failure), Code::ResourceExhausted, ErrorReason::RateLimited);
+                waiting = Some(token);
+                break;
+            }
+        }
+        let waiting = waiting.expect("the rate holds");
+        assert!(node.explain(tenant, &waiting).await.valid);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn parallel_first_tokens_of_one_user_make_one_user() {
     on_each_database(async |world| {
         let nodes = [world.node().await, world.node().await];

@@ -11,6 +11,7 @@ use plasma_kit::db::{Db, DbConfig};
 use plasma_kit::env::Env;
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ApiKeyId, Id, TenantId};
+use plasma_kit::rate::Limits;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::status::ErrorReason;
 use plasma_kit::{migration, revocation};
@@ -120,6 +121,7 @@ impl World {
             env.clone(),
             self.secrets.clone(),
             events.clone(),
+            &Limits::of_this_process(env.clone()),
             ACCOUNT_RESET_DELAY_MIN,
         );
         tenants.watch(stop.clone());
