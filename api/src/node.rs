@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use plasma_billing::Billing;
 use plasma_kit::bus::{Bus, LocalBus, RedisBus};
+use plasma_kit::changes::{self, Freshness};
 use plasma_kit::events::Events;
 use plasma_kit::rate::Limits;
 use plasma_kit::secrets::Secrets;
-use plasma_kit::{Db, Env, SystemDb, idempotency, revocation};
+use plasma_kit::{Db, Env, SystemDb, idempotency};
 use plasma_messaging::{Messaging, Parts};
 use plasma_tenant::Tenants;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +52,9 @@ impl Node {
         let stop = CancellationToken::new();
         let bus = bus(config).await?;
         let events = Events::start(Arc::clone(&bus), stop.clone()).await;
-        let feed = revocation::follow(db.system(), env.clone(), events.clone(), stop.clone());
+        let freshness = Freshness::default();
+        let (system, told) = (db.system(), events.clone());
+        let feed = changes::follow(system, env.clone(), told, freshness.clone(), stop.clone());
         tokio::spawn(feed);
 
         let limits = limits(config, env.clone(), &secrets, stop.clone())?;
@@ -64,7 +67,7 @@ impl Node {
             config.account_reset_delay_min,
         );
         tenants.watch(stop.clone());
-        let shared = (events, bus, limits.clone());
+        let shared = (events, freshness, bus, limits.clone());
         let (billing, messaging) =
             contexts(config, &tenants, db.clone(), env.clone(), secrets, shared, &stop).await;
         let housekeeping = housekeep(db.system(), env, tenants.clone(), stop.clone());
@@ -79,7 +82,7 @@ async fn contexts(
     db: Db,
     env: Env,
     secrets: Secrets,
-    (events, bus, limits): (Events, Arc<dyn Bus>, Limits),
+    (events, freshness, bus, limits): (Events, Freshness, Arc<dyn Bus>, Limits),
     stop: &CancellationToken,
 ) -> (Billing, Messaging) {
     // Billing asks messaging who is in a chat, and messaging asks billing what it costs.
@@ -97,6 +100,7 @@ async fn contexts(
         env,
         secrets,
         events,
+        freshness,
         bus,
         limits,
         message_rates: config.message_rates,
@@ -167,7 +171,7 @@ async fn housekeep(db: SystemDb, env: Env, tenants: Tenants, stop: CancellationT
         let now = env.now();
         let pruned = async {
             idempotency::prune(&db, now).await?;
-            revocation::prune(&db, now).await?;
+            changes::prune(&db, now).await?;
             tenants.prune(now).await
         };
         if let Err(error) = pruned.await {

@@ -5,6 +5,7 @@
 //! that was refused. Only then does money move, in one statement that enforces the wallet's floor.
 //! Pass, charge and postings, in one platform's books or in two, are one database transaction.
 
+use plasma_kit::changes::{self, Change};
 use plasma_kit::db::{StoreError, TenantClaim, TenantTx};
 use plasma_kit::env::Timestamp;
 use plasma_kit::events::Event;
@@ -172,6 +173,7 @@ impl Billing {
             if let Some(charge) = charge {
                 self.collect(tx, &charge, pass.id).await?;
             }
+            changes::record(tx, &self.env, Change::Chat(deal.chat)).await?;
             return Ok(Sold { pass, new: true });
         }
         Err(StoreError::Conflict("other purchases of the chat were first".to_owned()).into())

@@ -16,27 +16,33 @@ pub struct Aged<K: Hash + Eq, V> {
 }
 
 impl<K: Hash + Eq, V: Clone> Aged<K, V> {
-    /// Believes each value for `age_max`. Beyond `entries_max` values those too old are dropped and,
-    /// where that is not enough, all.
+    /// Believes each value for `age_max` at most. Where there are `entries_max` values the oldest
+    /// are dropped.
     pub fn new(age_max: Duration, entries_max: usize) -> Self {
         Self { entries: DashMap::new(), age_max, entries_max }
     }
 
-    /// The value, if it is young enough.
-    pub fn get(&self, key: &K) -> Option<V> {
+    /// The value, if it is young enough: younger than `age`, too.
+    pub fn get(&self, key: &K, age: Duration) -> Option<V> {
         let entry = self.entries.get(key)?;
-        (entry.0.elapsed() < self.age_max).then(|| entry.1.clone())
+        (entry.0.elapsed() < self.age_max.min(age)).then(|| entry.1.clone())
     }
 
     /// Puts a value that was looked up just now.
     pub fn insert(&self, key: K, value: V) {
         if self.entries.len() >= self.entries_max {
-            self.entries.retain(|_, (since, _)| since.elapsed() < self.age_max);
-            if self.entries.len() >= self.entries_max {
-                self.entries.clear();
-            }
+            self.shrink();
         }
         self.entries.insert(key, (Instant::now(), value));
+    }
+
+    /// Makes room for a quarter at least, so that it is seldom to be made.
+    fn shrink(&self) {
+        let mut age = self.age_max;
+        while self.entries.len() > self.entries_max / 4 * 3 {
+            self.entries.retain(|_, (since, _)| since.elapsed() < age);
+            age /= 2;
+        }
     }
 
     /// Drops a value.
@@ -58,18 +64,20 @@ mod tests {
 
     #[test]
     fn a_value_is_believed_until_it_is_old_or_removed() {
-        let aged = Aged::new(Duration::from_mins(1), 10);
+        let (minute, now) = (Duration::from_mins(1), Duration::ZERO);
+        let aged = Aged::new(minute, 10);
         aged.insert(1, "one");
-        assert_eq!(aged.get(&1), Some("one"));
+        assert_eq!(aged.get(&1, minute), Some("one"));
+        assert_eq!(aged.get(&1, now), None);
         aged.remove(&1);
-        assert_eq!(aged.get(&1), None);
+        assert_eq!(aged.get(&1, minute), None);
         aged.insert(2, "two");
         aged.clear();
-        assert_eq!(aged.get(&2), None);
+        assert_eq!(aged.get(&2, minute), None);
 
-        let old = Aged::new(Duration::ZERO, 10);
+        let old = Aged::new(now, 10);
         old.insert(1, "one");
-        assert_eq!(old.get(&1), None);
+        assert_eq!(old.get(&1, minute), None);
     }
 
     #[test]
@@ -81,5 +89,17 @@ mod tests {
                 assert!(aged.entries.len() <= 10);
             }
         }
+    }
+
+    #[test]
+    fn the_oldest_make_room() {
+        let aged = Aged::new(Duration::from_secs(1), 8);
+        for number in 0..8 {
+            aged.insert(number, ());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        aged.insert(8, ());
+        assert!(aged.get(&8, Duration::from_mins(1)).is_some());
+        assert!(!aged.entries.contains_key(&0) && aged.entries.contains_key(&7));
     }
 }

@@ -361,7 +361,7 @@ impl Scope for TenantTx {
     }
 }
 
-/// All tenants' data, for the batcher, the sweep, the revocation feed and health alone.
+/// All tenants' data, for the batcher, the sweep, the feed of changes and health alone.
 #[derive(Debug, Clone)]
 pub struct SystemDb {
     db: Db,

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod aged;
 pub mod bus;
+pub mod changes;
 pub mod convert;
 pub mod db;
 pub mod env;
@@ -16,7 +17,6 @@ pub mod migration;
 pub mod paging;
 pub mod rate;
 mod redis;
-pub mod revocation;
 pub mod secrets;
 pub mod status;
 pub mod telemetry;

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plasma_kit::bus::Bus;
+use plasma_kit::changes::Freshness;
 use plasma_kit::events::Events;
 use plasma_kit::rate::{Limits, RateLimit};
 use plasma_kit::secrets::Secrets;
@@ -94,6 +95,8 @@ pub struct Parts {
     pub secrets: Secrets,
     /// What nodes tell each other.
     pub events: Events,
+    /// Up to when every change has been heard of.
+    pub freshness: Freshness,
     /// Transport between nodes.
     pub bus: Arc<dyn Bus>,
     /// Makes limits of how often something is done.
@@ -116,6 +119,7 @@ impl Messaging {
             env,
             secrets,
             events,
+            freshness,
             bus,
             limits,
             message_rates,
@@ -126,7 +130,8 @@ impl Messaging {
         let sessions =
             sessions::Sessions::new(db.clone(), env.clone(), secrets.clone(), Arc::clone(&tenants));
         sessions.watch(events.listen(), stop.clone());
-        let directory = directory::Directory::new(db.clone(), env.clone(), Arc::clone(&access));
+        let (store, prices) = (db.clone(), Arc::clone(&access));
+        let directory = directory::Directory::new(store, env.clone(), prices, freshness);
         directory.watch(events.listen(), stop.clone());
         tokio::spawn(housekeeping::run(db.system(), env.clone(), stop.clone()));
         let delivery =

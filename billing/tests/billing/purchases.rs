@@ -41,6 +41,9 @@ async fn a_purchase_opens_the_chat_and_splits_the_price(world: World) {
     // The other node's caches hear of it.
     let told = tokio::time::timeout(Duration::from_secs(5), events.recv()).await.unwrap().unwrap();
     assert_eq!(told, Event::ChatChanged(chat));
+    // And those whom the bus does not reach find it in the feed.
+    let heard = world.count("SELECT COUNT(*) FROM changes WHERE kind = 6").await;
+    assert_eq!(heard, 1);
     for n in 0..2 {
         assert_eq!(world.node(n).billing.active_pass(chat).await.unwrap(), Some(pass.clone()));
     }

@@ -1,4 +1,4 @@
-//! What the hot path reads, cached for seconds: chats and device sets.
+//! What the hot path reads: chats and device sets, cached while the feed of changes is heard.
 
 mod accounts;
 mod membership;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::aged::Aged;
+use plasma_kit::changes::Freshness;
 use plasma_kit::db::TenantClaim;
 use plasma_kit::events::{Event, for_each};
 use plasma_kit::ids::{ChatId, TenantId, UserId};
@@ -26,8 +27,12 @@ use crate::domain::{Refusal, UserKey};
 use crate::ports::Access;
 use crate::store;
 
-const MEMBERSHIP_AGE_MAX: Duration = Duration::from_secs(5);
-const DEVICE_SET_AGE_MAX: Duration = Duration::from_secs(1);
+/// How long a node may not have heard of a change of a chat or its pass.
+const MEMBERSHIP_SILENCE_MAX: Duration = Duration::from_secs(5);
+/// How long a node may not have heard of a change of a user's devices.
+const DEVICE_SET_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How long anything is remembered while every change is heard of.
+const AGE_MAX: Duration = Duration::from_mins(5);
 const ENTRIES_MAX: usize = 200_000;
 
 /// The other end of a chat.
@@ -49,6 +54,7 @@ struct Inner {
     db: Db,
     env: Env,
     access: Arc<dyn Access>,
+    freshness: Freshness,
     /// Both members' views of a chat.
     chats: Aged<ChatId, Arc<[Arc<Membership>; 2]>>,
     device_sets: Aged<UserKey, Arc<DeviceSet>>,
@@ -65,11 +71,17 @@ impl std::fmt::Debug for Directory {
 
 impl Directory {
     /// Begins with empty caches.
-    pub fn new(db: Db, env: Env, access: Arc<dyn Access>) -> Self {
-        let chats = Aged::new(MEMBERSHIP_AGE_MAX, ENTRIES_MAX);
-        let device_sets = Aged::new(DEVICE_SET_AGE_MAX, ENTRIES_MAX);
-        let generation = AtomicU64::new(0);
-        Self { inner: Arc::new(Inner { db, env, access, chats, device_sets, generation }) }
+    pub fn new(db: Db, env: Env, access: Arc<dyn Access>, freshness: Freshness) -> Self {
+        let inner = Inner {
+            db,
+            env,
+            access,
+            freshness,
+            chats: Aged::new(AGE_MAX, ENTRIES_MAX),
+            device_sets: Aged::new(AGE_MAX, ENTRIES_MAX),
+            generation: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Forgets what events change, until `stop`.
@@ -93,7 +105,12 @@ impl Directory {
         }
     }
 
-    /// The chat as the caller's user sees it, at most 5 seconds old. `NOT_FOUND` where the user is
+    /// How old what was looked up may be, given what may be unheard of.
+    fn believed(&self, silence: Duration) -> Duration {
+        if self.inner.freshness.is_within(silence) { AGE_MAX } else { silence }
+    }
+
+    /// The chat as the caller's user sees it, at most 5 seconds behind the store. `NOT_FOUND` where the user is
     /// no member.
     pub async fn membership(
         &self,
@@ -101,7 +118,7 @@ impl Directory {
         chat: ChatId,
     ) -> Result<Arc<Membership>, Failure> {
         let own = (actor.tenant, actor.user);
-        let views = match self.inner.chats.get(&chat) {
+        let views = match self.inner.chats.get(&chat, self.believed(MEMBERSHIP_SILENCE_MAX)) {
             Some(views) => views,
             None => self.load_chat(actor, chat).await?,
         };
@@ -140,13 +157,14 @@ impl Directory {
         Ok(views)
     }
 
-    /// A user's devices, at most 1 second old. `NOT_FOUND` where the user has none.
+    /// A user's devices, at most 1 second behind the store. `NOT_FOUND` where the user has none.
     pub async fn device_set(
         &self,
         tenant: TenantId,
         user: UserId,
     ) -> Result<Arc<DeviceSet>, Failure> {
-        match self.inner.device_sets.get(&(tenant, user)) {
+        let age = self.believed(DEVICE_SET_SILENCE_MAX);
+        match self.inner.device_sets.get(&(tenant, user), age) {
             Some(set) => Ok(set),
             None => self.fresh_device_set(tenant, user).await,
         }

@@ -2,9 +2,10 @@
 //! against, and the one transaction in which everything of a change happens.
 
 use plasma_identity::{DeviceCertificate, Manifest, RootPublicKey};
+use plasma_kit::changes::{self, Change};
 use plasma_kit::events::{Event, Subject};
 use plasma_kit::ids::{DeviceId, TenantId, UserId};
-use plasma_kit::{Failure, TenantDb, TenantTx, Timestamp, revocation};
+use plasma_kit::{Failure, TenantDb, TenantTx, Timestamp};
 
 use super::contract;
 use crate::domain::{FirstPrekeys, IdentityCause, Refusal, Standing, Succession};
@@ -71,7 +72,7 @@ async fn write(
         insert_device(tx, certificate, prekeys, now).await?;
     }
     store::removal::remove(tx, removed, now).await?;
-    record_removed(messaging, tx, removed).await
+    record(messaging, tx, user.1, removed).await
 }
 
 /// Stores a new device with its prekeys.
@@ -90,16 +91,17 @@ pub(super) async fn insert_device(
     Ok(())
 }
 
-/// Writes for every node that the devices' tokens and streams have ended.
-pub(super) async fn record_removed(
+/// Writes for every node that the list changed, and that the devices' tokens and streams have ended.
+pub(super) async fn record(
     messaging: &Messaging,
     tx: &TenantTx,
+    user: UserId,
     removed: &[DeviceId],
 ) -> Result<(), Failure> {
-    use plasma_kit::Scope;
+    changes::record(tx, &messaging.env, Change::Account(user)).await?;
     for device in removed {
         let subject = Subject::Device(*device);
-        revocation::record(tx, &messaging.env, tx.tenant(), subject).await?;
+        changes::record(tx, &messaging.env, Change::Revoked(subject)).await?;
     }
     Ok(())
 }

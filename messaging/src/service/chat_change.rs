@@ -1,6 +1,7 @@
 //! What `BlockChat`, `UnblockChat` and `CloseChat` have in common.
 
 use plasma_kit::actor::DeviceActor;
+use plasma_kit::changes::{self, Change as Recorded};
 use plasma_kit::db::TenantClaim;
 use plasma_kit::events::Event;
 use plasma_kit::idempotency::{self, Begun, Claim, Key};
@@ -29,7 +30,9 @@ pub(super) async fn make<R: Message + Default>(
         Begun::Replay(replay) => return replay.answer(),
         Begun::Fresh(claim) => claim,
     };
-    let Some(changed) = apply(&claim, device, chat, change).await.map_err(Failure::from)? else {
+    let Some(changed) =
+        apply(messaging, &claim, device, chat, change).await.map_err(Failure::from)?
+    else {
         let failure = Failure::from(Refusal::ChatNotFound);
         claim.decline(&failure).await.map_err(Failure::from)?;
         return Err(failure.into());
@@ -42,13 +45,15 @@ pub(super) async fn make<R: Message + Default>(
 
 /// The chat after the change; `None` where the caller has no such chat.
 async fn apply(
+    messaging: &Messaging,
     claim: &Claim,
     device: DeviceActor,
     chat: ChatId,
     change: Change,
 ) -> Result<Option<Member>, StoreError> {
-    match chats::find(claim.tx(), device.user, chat).await? {
-        Some(member) => chats::apply(claim.tx(), &member, change).await.map(Some),
-        None => Ok(None),
-    }
+    let tx = claim.tx();
+    let Some(member) = chats::find(tx, device.user, chat).await? else { return Ok(None) };
+    let changed = chats::apply(tx, &member, change).await?;
+    changes::record(tx, &messaging.env, Recorded::Chat(chat)).await?;
+    Ok(Some(changed))
 }

@@ -2,7 +2,6 @@
 
 use plasma_kit::actor::{DeviceActor, EnrollmentActor};
 use plasma_kit::db::TenantClaim;
-use plasma_kit::events::Event;
 use plasma_kit::{Failure, TenantDb, Timestamp, convert};
 use plasma_proto::messaging::v1 as pb;
 
@@ -37,7 +36,7 @@ pub(super) async fn handle(
             Err(Refusal::UserHasDevices.into())
         };
     }
-    messaging.events.emit(Event::AccountChanged(user.tenant, user.user)).await;
+    // No event: nobody remembers that a user has no devices.
     let issued = messaging.sessions.issue_access(&device, now);
     Ok(pb::RegisterFirstDeviceResponse {
         access_token: issued.token,

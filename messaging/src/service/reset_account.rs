@@ -77,6 +77,6 @@ async fn carry_out(
     let removed = store::removal::forget_all(tx, user, now).await?;
     store::accounts::begin_anew(tx, user, founding).await?;
     account_change::insert_device(tx, founding.certificate(), prekeys, now).await?;
-    account_change::record_removed(messaging, tx, &removed).await?;
+    account_change::record(messaging, tx, user, &removed).await?;
     Ok(Done::Now(removed))
 }

@@ -8,6 +8,8 @@ mod chats;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod feed;
+#[cfg(test)]
 mod generations;
 #[cfg(test)]
 mod keys;

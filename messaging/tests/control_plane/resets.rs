@@ -46,6 +46,13 @@ async fn carry_out(world: &World, person: &Person) -> Result<pb::ResetAccountRes
     world.devices().reset_account(request).await.map(Response::into_inner)
 }
 
+/// Has an account of a platform that demands no delay begin anew, with one device.
+pub async fn reset_at_once(world: &World, person: &Person) {
+    world.tenants.set_terms(person.user.0, |terms| terms.account_reset_delay = Duration::ZERO);
+    ask(world, person).await.unwrap();
+    carry_out(world, &Person::of_user(world, person.user)).await.unwrap();
+}
+
 fn cause(outcome: Result<pb::ResetAccountResponse, Status>) -> String {
     assert_eq!(reason(outcome.clone()), ErrorReason::ResetNotDue);
     metadata(outcome, "cause")

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use plasma_kit::actor::{Actor, DeviceActor, EnrollmentActor, KeyActor};
 use plasma_kit::bus::LocalBus;
+use plasma_kit::changes::Freshness;
 use plasma_kit::db::{DbConfig, TenantClaim};
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ApiKeyId, DeviceId, Id, TenantId, UserId};
@@ -104,6 +105,7 @@ impl World {
             env: env.clone(),
             secrets: Secrets::new(vec![[7; 32]]).unwrap(),
             events: events.clone(),
+            freshness: Freshness::default(),
             bus,
             limits: Limits::of_this_process(env.clone()),
             message_rates: MessageRates::UNLIMITED,

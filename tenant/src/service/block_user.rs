@@ -1,9 +1,10 @@
 use plasma_kit::actor;
-use plasma_kit::db::{Scope, StoreError, TenantClaim, TenantTx};
+use plasma_kit::changes::{self, Change};
+use plasma_kit::db::{StoreError, TenantClaim, TenantTx};
 use plasma_kit::events::{Event, Subject};
 use plasma_kit::idempotency::{self, Begun, Key};
 use plasma_kit::ids::UserId;
-use plasma_kit::{Actor, Env, revocation};
+use plasma_kit::{Actor, Env};
 use plasma_proto::tenant::v1::{BlockUserRequest, BlockUserResponse};
 use tonic::{Request, Response};
 
@@ -52,9 +53,9 @@ async fn apply(
         return Ok(Ok((before, false)));
     };
     let changed = store::users::save_state(tx, before.state, after).await?;
-    // A parallel call that blocked the user first has recorded the revocation.
+    // A parallel call that blocked the user first has recorded it.
     if changed {
-        revocation::record(tx, env, tx.tenant(), Subject::User(id)).await?;
+        changes::record(tx, env, Change::Revoked(Subject::User(id))).await?;
     }
     Ok(Ok((after, changed)))
 }

@@ -1,9 +1,10 @@
+use plasma_kit::Env;
 use plasma_kit::actor;
-use plasma_kit::db::{Scope, StoreError, TenantTx};
+use plasma_kit::changes::{self, Change};
+use plasma_kit::db::{StoreError, TenantTx};
 use plasma_kit::events::{Event, Subject};
 use plasma_kit::idempotency::{self, Begun, Key};
 use plasma_kit::ids::{ApiKeyId, TenantId};
-use plasma_kit::{Env, revocation};
 use plasma_proto::tenant::v1::{RevokeApiKeyRequest, RevokeApiKeyResponse};
 use tonic::{Request, Response};
 
@@ -58,7 +59,7 @@ async fn apply(
         None => Ok(Ok((before, false))),
         Some(after) => {
             store::api_keys::revoke(tx, id, now).await?;
-            revocation::record(tx, env, tx.tenant(), Subject::ApiKey(id.0)).await?;
+            changes::record(tx, env, Change::Revoked(Subject::ApiKey(id.0))).await?;
             Ok(Ok((after, true)))
         }
     }

@@ -1,9 +1,10 @@
+use plasma_kit::Env;
 use plasma_kit::actor;
-use plasma_kit::db::{Scope, StoreError, TenantTx};
+use plasma_kit::changes::{self, Change};
+use plasma_kit::db::{StoreError, TenantTx};
 use plasma_kit::events::{Event, Subject};
 use plasma_kit::idempotency::{self, Begun, Key};
 use plasma_kit::ids::TenantId;
-use plasma_kit::{Env, revocation};
 use plasma_proto::tenant::v1::{SuspendTenantRequest, SuspendTenantResponse};
 use tonic::{Request, Response};
 
@@ -48,7 +49,7 @@ async fn apply(tx: &TenantTx, env: &Env) -> Result<Result<(Tenant, bool), Error>
         None => Ok(Ok((before, false))),
         Some(after) => {
             store::tenants::save(tx, &after).await?;
-            revocation::record(tx, env, tx.tenant(), Subject::Tenant).await?;
+            changes::record(tx, env, Change::Revoked(Subject::Tenant)).await?;
             Ok(Ok((after, true)))
         }
     }

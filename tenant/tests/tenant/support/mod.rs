@@ -14,7 +14,7 @@ use plasma_kit::ids::{ApiKeyId, Id, TenantId};
 use plasma_kit::rate::Limits;
 use plasma_kit::secrets::Secrets;
 use plasma_kit::status::ErrorReason;
-use plasma_kit::{migration, revocation};
+use plasma_kit::{changes, migration};
 use plasma_proto::error_info::reason_of;
 use plasma_proto::tenant::v1 as pb;
 use plasma_tenant::Tenants;
@@ -125,7 +125,8 @@ impl World {
             ACCOUNT_RESET_DELAY_MIN,
         );
         tenants.watch(stop.clone());
-        tokio::spawn(revocation::follow(db.system(), env.clone(), events, stop.clone()));
+        let freshness = changes::Freshness::default();
+        tokio::spawn(changes::follow(db.system(), env.clone(), events, freshness, stop.clone()));
         let channel = serve(&tenants, stop.clone()).await;
         Node { tenants, env, channel, _stop: stop.drop_guard() }
     }
