@@ -6,10 +6,18 @@ use std::marker::PhantomData;
 
 use prost::Message;
 use tonic::Status;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 use crate::check::Validate;
 use crate::error_info;
+
+/// What a call or stream allocates before there is anything to write: room for a short answer. A
+/// stream that does nothing keeps its buffers, and thousands are open at once.
+const WRITE_BUFFER: usize = 128;
+/// The same before there is anything to read: nothing. What arrives is of known length.
+const READ_BUFFER: usize = 0;
+/// Encoded messages that are ready together go into one frame up to this length.
+const FRAME_LENGTH: usize = 32 * 1024;
 
 /// Encodes `T` and decodes and checks `U`.
 #[derive(Debug)]
@@ -49,8 +57,13 @@ impl<T: Message> Encoder for PlasmaEncoder<T> {
     type Error = Status;
 
     fn encode(&mut self, item: T, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.reserve(item.encoded_len());
         item.encode(into).expect("the buffer grows as needed");
         Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(WRITE_BUFFER, FRAME_LENGTH)
     }
 }
 
@@ -68,5 +81,9 @@ impl<U: Message + Default + Validate> Decoder for PlasmaDecoder<U> {
             message.validate().map_err(|violation| error_info::invalid_field(&violation))?;
         }
         Ok(Some(message))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(READ_BUFFER, FRAME_LENGTH)
     }
 }

@@ -25,10 +25,10 @@ impl Delivery {
             let settled = match origin {
                 Some(Origin::Stored) => false,
                 Some(Origin::Here) => node.waiters.answer(envelope, Answer::Acknowledged),
-                Some(Origin::Node(from)) => self.tell_node(from, device, envelope).await,
+                Some(Origin::Node(from)) => Box::pin(self.tell_node(from, device, envelope)).await,
                 // Not in flight here: pulled, offered twice, or on a stream of another node.
                 None if connection.is_some() => false,
-                None => self.tell_stream(device, envelope).await,
+                None => Box::pin(self.tell_stream(device, envelope)).await,
             };
             if !settled {
                 // Out of flight and not yet deleted, the store would offer it again.
@@ -40,7 +40,7 @@ impl Delivery {
             }
         }
         if !stored.is_empty() {
-            node.batcher.delete(stored).await?;
+            Box::pin(node.batcher.delete(stored)).await?;
         }
         Ok(())
     }

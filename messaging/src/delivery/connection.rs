@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::EnvelopeId;
 use plasma_proto::messaging::v1::connect_response::Event;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -52,6 +53,8 @@ pub(crate) struct Connection {
     pub(crate) wake: Notify,
     /// Ends the stream's task.
     pub(crate) ended: CancellationToken,
+    /// The same, asked without a lock.
+    is_over: AtomicBool,
     franking: Franking,
     events: EventSender,
     /// The status that cut the stream off; nothing is written before it any more.
@@ -107,6 +110,7 @@ impl Connection {
             number,
             wake: Notify::new(),
             ended: CancellationToken::new(),
+            is_over: AtomicBool::new(false),
             franking,
             events,
             cut: OnceLock::new(),
@@ -141,7 +145,7 @@ impl Connection {
         // Under the lock, so that the acknowledgement finds the envelope in flight, and so that
         // none is in flight once the stream has ended.
         let mut window = self.window.lock();
-        if self.ended.is_cancelled() || !window.has_room_for(parcel.bytes()) {
+        if self.is_over() || !window.has_room_for(parcel.bytes()) {
             return false;
         }
         if self.events.try_send(event).is_err() {
@@ -223,10 +227,22 @@ impl Connection {
 
     /// Sends an event that is not an envelope; `false` where the stream is gone.
     pub(crate) async fn tell(&self, event: Event) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        let event = match self.events.try_send(Box::new(event)) {
+            Ok(()) => return true,
+            Err(TrySendError::Closed(_)) => return false,
+            Err(TrySendError::Full(event)) => event,
+        };
         tokio::select! {
             () = self.ended.cancelled() => false,
-            sent = self.events.send(Box::new(event)) => sent.is_ok(),
+            sent = self.events.send(event) => sent.is_ok(),
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Ends the stream: with a status at once, whatever was about to be written; without one in
@@ -237,6 +253,7 @@ impl Connection {
             let _ = self.cut.set(status);
         }
         let window = self.window.lock();
+        self.is_over.store(true, Ordering::Release);
         self.ended.cancel();
         drop(window);
         self.reader.wake();
@@ -259,7 +276,7 @@ impl Connection {
         if let Some(status) = self.cut.get() {
             return Poll::Ready(Some(Err(status.clone())));
         }
-        if self.ended.is_cancelled() {
+        if self.is_over() {
             // Nothing more is offered; what was offered last may have come just now.
             return Poll::Ready(events.try_recv().ok().map(|event| Ok(*event)));
         }

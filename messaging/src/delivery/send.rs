@@ -37,9 +37,21 @@ impl Quota {
     }
 }
 
+/// What came of offering an envelope.
 enum Attempt<'a> {
-    Waiting { waiting: Waiting<'a>, window: Duration, offered_at: Instant },
-    Store,
+    /// It is on its way to the device.
+    Offered(Offer<'a>),
+    /// The device has no stream here.
+    Absent(Offer<'a>),
+    /// It is to be stored.
+    Refused,
+}
+
+/// A wait for the acknowledgement.
+struct Offer<'a> {
+    waiting: Waiting<'a>,
+    window: Duration,
+    offered_at: Instant,
 }
 
 impl Delivery {
@@ -50,54 +62,71 @@ impl Delivery {
         parcels: Vec<Parcel>,
         ephemeral: bool,
     ) -> Result<Vec<DeliveryState>, Failure> {
-        let attempts = join_all(parcels.iter().map(|parcel| self.offer(parcel))).await;
+        let mut attempts: Vec<_> = parcels.iter().map(|parcel| self.offer_here(parcel)).collect();
+        if attempts.iter().any(|attempt| matches!(attempt, Attempt::Absent(_))) {
+            Box::pin(self.offer_elsewhere(&parcels, &mut attempts)).await;
+        }
         let mut states = vec![DeliveryState::Delivered; parcels.len()];
-
-        let (now, later): (Vec<usize>, Vec<usize>) =
-            (0..parcels.len()).partition(|place| matches!(attempts[*place], Attempt::Store));
-        let at_once: Vec<Parcel> = now.iter().map(|place| parcels[*place].clone()).collect();
-        let waits =
-            attempts.into_iter().zip(&parcels).filter_map(|(attempt, parcel)| match attempt {
-                Attempt::Waiting { waiting, window, offered_at } => {
-                    Some(self.wait(parcel, waiting, window, offered_at))
-                }
-                Attempt::Store => None,
-            });
-        let (stored, acknowledged) =
-            futures::future::join(self.keep(at_once, ephemeral), join_all(waits)).await;
+        let (mut now, mut later, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, attempt) in attempts.into_iter().enumerate() {
+            if let Attempt::Offered(offer) = attempt {
+                waits.push(self.wait(&parcels[place], offer));
+                later.push(place);
+            } else {
+                now.push(place);
+            }
+        }
+        let keep = async |places: &[usize]| -> Result<Vec<DeliveryState>, Failure> {
+            if places.is_empty() {
+                return Ok(Vec::new());
+            }
+            let kept = places.iter().map(|place| parcels[*place].clone()).collect();
+            Box::pin(self.keep(kept, ephemeral)).await
+        };
+        let (stored, acknowledged) = futures::future::join(keep(&now), join_all(waits)).await;
         for (place, state) in now.into_iter().zip(stored?) {
             states[place] = state;
         }
-
-        let missed: Vec<usize> = later
-            .into_iter()
-            .zip(acknowledged)
-            .filter_map(|(place, acknowledged)| (!acknowledged).then_some(place))
-            .collect();
-        let late: Vec<Parcel> = missed.iter().map(|place| parcels[*place].clone()).collect();
-        let stored = self.keep(late, ephemeral).await?;
-        for (place, state) in missed.into_iter().zip(stored) {
+        let mut acknowledged = acknowledged.into_iter();
+        later.retain(|_| acknowledged.next() == Some(false));
+        let stored = keep(&later).await?;
+        for (place, state) in later.into_iter().zip(stored) {
             states[place] = state;
         }
         Ok(states)
     }
 
-    /// Offers an envelope to the device's stream, here or elsewhere.
-    async fn offer(&self, parcel: &Parcel) -> Attempt<'_> {
+    /// Offers an envelope to the device's stream, if it has one here.
+    fn offer_here(&self, parcel: &Parcel) -> Attempt<'_> {
         let node = &self.inner;
         let Some(window) = node.patience.window(parcel.to, node.env.now()) else {
-            return Attempt::Store;
+            return Attempt::Refused;
         };
-        let offered_at = Instant::now();
         let waiting = node.waiters.wait(parcel.envelope);
-        let offered = match node.hub.get(parcel.to) {
-            Some(connection) => connection.offer(parcel, Origin::Here),
-            None => self.offer_elsewhere(parcel).await,
-        };
-        if offered { Attempt::Waiting { waiting, window, offered_at } } else { Attempt::Store }
+        let offer = Offer { waiting, window, offered_at: Instant::now() };
+        match node.hub.get(parcel.to) {
+            None => Attempt::Absent(offer),
+            Some(connection) if connection.offer(parcel, Origin::Here) => Attempt::Offered(offer),
+            Some(_) => Attempt::Refused,
+        }
     }
 
-    async fn offer_elsewhere(&self, parcel: &Parcel) -> bool {
+    /// Offers the envelopes of devices without a stream here to the other nodes, all at once.
+    async fn offer_elsewhere(&self, parcels: &[Parcel], attempts: &mut [Attempt<'_>]) {
+        let absent: Vec<usize> = (0..parcels.len())
+            .filter(|place| matches!(attempts[*place], Attempt::Absent(_)))
+            .collect();
+        let heard = join_all(absent.iter().map(|place| self.is_heard(&parcels[*place]))).await;
+        for (place, is_heard) in absent.into_iter().zip(heard) {
+            let attempt = &mut attempts[place];
+            *attempt = match std::mem::replace(attempt, Attempt::Refused) {
+                Attempt::Absent(offer) if is_heard => Attempt::Offered(offer),
+                _ => Attempt::Refused,
+            };
+        }
+    }
+
+    async fn is_heard(&self, parcel: &Parcel) -> bool {
         let notice = Notice::Live { from_node: self.inner.id, parcel: parcel.clone() };
         // The count is a hint: none means that nobody listens, some that it is worth the wait.
         let receivers = self.publish(&device_channel(parcel.to), parcel.to, &notice).await;
@@ -105,14 +134,9 @@ impl Delivery {
     }
 
     /// Waits for the acknowledgement; `false` where it did not come in time.
-    async fn wait(
-        &self,
-        parcel: &Parcel,
-        waiting: Waiting<'_>,
-        window: Duration,
-        offered_at: Instant,
-    ) -> bool {
+    async fn wait(&self, parcel: &Parcel, offer: Offer<'_>) -> bool {
         let node = &self.inner;
+        let Offer { waiting, window, offered_at } = offer;
         match waiting.answer(window).await {
             Some(Answer::Acknowledged) => {
                 node.patience.acknowledged(parcel.to, offered_at.elapsed().min(window));
@@ -133,9 +157,6 @@ impl Delivery {
         parcels: Vec<Parcel>,
         ephemeral: bool,
     ) -> Result<Vec<DeliveryState>, Failure> {
-        if parcels.is_empty() {
-            return Ok(Vec::new());
-        }
         if ephemeral {
             return Ok(vec![DeliveryState::Dropped; parcels.len()]);
         }

@@ -120,7 +120,7 @@ impl Directory {
         let own = (actor.tenant, actor.user);
         let views = match self.inner.chats.get(&chat, self.believed(MEMBERSHIP_SILENCE_MAX)) {
             Some(views) => views,
-            None => self.load_chat(actor, chat).await?,
+            None => Box::pin(self.load_chat(actor, chat)).await?,
         };
         views
             .iter()
@@ -166,7 +166,7 @@ impl Directory {
         let age = self.believed(DEVICE_SET_SILENCE_MAX);
         match self.inner.device_sets.get(&(tenant, user), age) {
             Some(set) => Ok(set),
-            None => self.fresh_device_set(tenant, user).await,
+            None => Box::pin(self.fresh_device_set(tenant, user)).await,
         }
     }
 

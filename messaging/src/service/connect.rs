@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use pb::call_result::Result as Outcome;
 use pb::connect_request::Call;
 use pb::connect_response::Event;
@@ -68,12 +68,13 @@ impl Answering {
         mut calls: impl Stream<Item = Result<pb::ConnectRequest, Status>> + Unpin,
     ) {
         let connection = Arc::clone(&self.connection);
+        let mut ended = std::pin::pin!(connection.ended.cancelled());
         loop {
             let room = self.under_way.len() < CALLS_MAX;
             tokio::select! {
                 biased;
                 // A stream that has ended takes no call any more.
-                () = connection.ended.cancelled() => break,
+                () = &mut ended => break,
                 Some(was_send) = self.under_way.next() => self.sends -= usize::from(was_send),
                 call = calls.next(), if room => match call {
                     Some(Ok(call)) => self.take(call).await,
@@ -93,29 +94,58 @@ impl Answering {
         self.finish().await;
     }
 
+    /// Begins a call, as its own RPC does, and runs it until it waits for something; then it goes on
+    /// beside the others.
     async fn take(&mut self, request: pb::ConnectRequest) {
-        let call_id = request.call_id;
+        let id = request.call_id;
+        let (service, device) = (self.service.clone(), self.device);
         let accepted = self.accept(request);
         let is_send = matches!(&accepted, Ok(call) if !matches!(call, Call::Acknowledge(_)));
-        let (service, device) = (self.service.clone(), self.device);
+        let mut call = match accepted {
+            Err(failure) => self.call(id, false, async move { Err(failure) }),
+            Ok(Call::Send(request)) => self.call(id, true, async move {
+                let answer = send::handle(&service.messaging, device, request).await;
+                answer.map(|answer| Some(Outcome::Send(answer))).map_err(within("send"))
+            }),
+            Ok(Call::Acknowledge(request)) => self.call(id, false, async move {
+                let answer = acknowledge::handle(&service.messaging, device, request).await;
+                answer.map(|pb::AcknowledgeResponse {}| None).map_err(within("acknowledge"))
+            }),
+            Ok(Call::SendOwn(request)) => self.call(id, true, async move {
+                let answer = send_own::handle(&service, device, request).await;
+                answer.map(|answer| Some(Outcome::SendOwn(answer))).map_err(within("send_own"))
+            }),
+            Ok(Call::SendControl(request)) => self.call(id, true, async move {
+                let answer = send_control::handle(&service, device, request).await;
+                let answer = answer.map(|answer| Some(Outcome::SendControl(answer)));
+                answer.map_err(within("send_control"))
+            }),
+        };
+        // Most acknowledgements are done at once.
+        if futures::poll!(&mut call).is_pending() {
+            self.sends += usize::from(is_send);
+            self.under_way.push(call);
+        }
+    }
+
+    /// A call that writes its own answer. Each kind of call has a box of its own size: the largest is
+    /// many times as large as the commonest.
+    fn call(
+        &self,
+        call_id: u64,
+        is_send: bool,
+        work: impl Future<Output = Done> + Send + 'static,
+    ) -> BoxFuture<'static, bool> {
         let connection = Arc::clone(&self.connection);
-        let mut work = async move {
-            let outcome = match accepted {
-                Ok(call) => perform(service, device, call).await,
-                Err(failure) => Some(Outcome::Error(error(&failure))),
-            };
+        Box::pin(async move {
+            let outcome =
+                work.await.unwrap_or_else(|failure| Some(Outcome::Error(error(&failure))));
             if let Some(outcome) = outcome {
                 let result = pb::CallResult { call_id, result: Some(outcome) };
                 connection.tell(Event::Result(result)).await;
             }
             is_send
-        }
-        .boxed();
-        // Most acknowledgements are done at once.
-        if futures::poll!(&mut work).is_pending() {
-            self.sends += usize::from(is_send);
-            self.under_way.push(work);
-        }
+        })
     }
 
     fn accept(&self, request: pb::ConnectRequest) -> Result<Call, Failure> {
@@ -135,26 +165,12 @@ impl Answering {
     }
 }
 
-/// Makes a call as its own RPC does.
-async fn perform(service: MessageService, device: DeviceActor, call: Call) -> Option<Outcome> {
-    let messaging = &service.messaging;
-    let (field, outcome) = match call {
-        Call::Send(request) => {
-            ("send", send::handle(messaging, device, request).await.map(Outcome::Send))
-        }
-        Call::SendOwn(request) => {
-            ("send_own", send_own::handle(&service, device, request).await.map(Outcome::SendOwn))
-        }
-        Call::SendControl(request) => {
-            let answer = send_control::handle(&service, device, request).await;
-            ("send_control", answer.map(Outcome::SendControl))
-        }
-        Call::Acknowledge(request) => match acknowledge::handle(messaging, device, request).await {
-            Ok(pb::AcknowledgeResponse {}) => return None,
-            Err(failure) => ("acknowledge", Err(failure)),
-        },
-    };
-    Some(outcome.unwrap_or_else(|failure| Outcome::Error(error(&failure.within(field)))))
+/// The answer of a call, where it has one.
+type Done = Result<Option<Outcome>, Failure>;
+
+/// Names the call in what is said of its fields.
+fn within(call: &'static str) -> impl FnOnce(Failure) -> Failure {
+    move |failure| failure.within(call)
 }
 
 fn error(failure: &Failure) -> pb::CallError {

@@ -31,7 +31,7 @@ pub(super) async fn handle(
     membership.may_send(messaging.env.now())?;
     let mismatch = mismatch(messaging, device, &membership, &request, &peer_devices, &own_devices);
     if let Some(mismatch) = mismatch.await? {
-        let answer = describe(messaging, &membership, mismatch).await?;
+        let answer = Box::pin(describe(messaging, &membership, mismatch)).await?;
         return Ok(pb::SendResponse { outcome: Some(Outcome::Mismatch(answer)) });
     }
 
@@ -66,10 +66,10 @@ async fn mismatch(
     if compare(&peer, &own).is_none() {
         return Ok(None);
     }
-    let (peer, own) = futures::future::try_join(
+    let (peer, own) = Box::pin(futures::future::try_join(
         messaging.directory.fresh_device_set(membership.peer.0, membership.peer.1),
         messaging.directory.fresh_device_set(membership.own.0, membership.own.1),
-    )
+    ))
     .await?;
     Ok(compare(&peer, &own))
 }

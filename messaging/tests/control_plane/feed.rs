@@ -34,14 +34,14 @@ impl Drop for Far {
 
 impl Far {
     /// A node that hears the feed of changes, or one that does not.
-    async fn node(world: &World, hears: bool) -> Self {
+    async fn node(world: &World, is_told: bool) -> Self {
         let (stop, freshness) = (CancellationToken::new(), Freshness::default());
         let events = Events::start(Arc::new(LocalBus::default()), stop.clone()).await;
         let access = Arc::clone(&world.access) as Arc<dyn Access>;
         let directory =
             Directory::new(world.db.clone(), world.env.clone(), access, freshness.clone());
         directory.watch(events.listen(), stop.clone());
-        if hears {
+        if is_told {
             // With a clock of its own: tests set the world's.
             let (db, env, heard) = (world.db.system(), Env::system(), freshness.clone());
             tokio::spawn(changes::follow(db, env, events, heard, stop.clone()));
