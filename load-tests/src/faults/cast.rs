@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use plasma_client::Repair;
 use plasma_testkit::{Cluster, Line, Node};
 
 use crate::dice::Dice;
@@ -77,7 +78,27 @@ impl Cast {
         Ok(Self { ledger, meters, devices, weak, _sound: sound })
     }
 
-    /// Messages that a sealed device shows more than once, or could not open.
+    /// How many envelopes sealed devices have asked for again and not got yet.
+    pub fn asked_for(&self) -> Result<usize> {
+        self.not_shown(Repair::Requested)
+    }
+
+    /// How many envelopes sealed devices could not open, and have got again since.
+    pub fn repaired(&self) -> Result<usize> {
+        self.not_shown(Repair::Resolved)
+    }
+
+    fn not_shown(&self, repair: Repair) -> Result<usize> {
+        let mut count = 0;
+        for device in &self.devices {
+            let Device::Sealed(device) = device else { continue };
+            let listed = device.client().not_shown()?;
+            count += listed.iter().filter(|one| one.repair == repair).count();
+        }
+        Ok(count)
+    }
+
+    /// Messages that a sealed device shows more than once, or could not open and has not got since.
     pub fn shown_wrongly(&self) -> Result<Vec<String>> {
         let mut wrong = Vec::new();
         for device in &self.devices {
@@ -90,9 +111,8 @@ impl Cast {
                 let twice = texts.windows(2).filter(|pair| pair[0] == pair[1]);
                 wrong.extend(twice.map(|pair| format!("shown twice: {:.60}", pair[0])));
             }
-            for reason in client.undecryptable_reasons()? {
-                wrong.push(format!("not opened: {reason:?}"));
-            }
+            let left = client.not_shown()?.into_iter().filter(|one| one.repair != Repair::Resolved);
+            wrong.extend(left.map(|one| format!("not opened: {} ({:?})", one.code, one.repair)));
         }
         Ok(wrong)
     }

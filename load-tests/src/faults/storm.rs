@@ -61,8 +61,11 @@ pub struct Outcome {
     /// lost on its way to the node that stored the envelope meanwhile. They are recognised and
     /// acknowledged again, which is what the contract says; while nothing fails there are none.
     pub offered_again: u64,
-    /// Messages that sealed devices show twice, or could not open.
+    /// Messages that sealed devices show twice, or could not open and have not got since.
     pub shown_wrongly: Vec<String>,
+    /// Envelopes that sealed devices could not open and have asked for again: they came so many turns
+    /// late that their key was no longer kept.
+    pub repaired: usize,
     /// Envelopes that stay in the store though everything has arrived.
     pub left_over: u64,
     /// From due to arrival, by phase.
@@ -97,6 +100,13 @@ impl fmt::Display for Outcome {
         }
         if self.left_over > 0 {
             writeln!(f, "{} envelopes stay in the store", self.left_over)?;
+        }
+        if self.repaired > 0 {
+            writeln!(
+                f,
+                "{} envelopes came too late to be opened and were sent anew",
+                self.repaired
+            )?;
         }
         if self.offered_again > 0 {
             writeln!(f, "{} envelopes came again after their acknowledgement", self.offered_again)?;
@@ -219,6 +229,9 @@ impl Storm {
             tokio::time::sleep(LOOK).await;
             left_over = waiting::count(cluster)?;
         }
+        while cast.asked_for()? > 0 && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
         hands.tell(&"everything has arrived, or never will");
         for (failure, count) in cast.meters.readings().failures {
             hands.tell(&format!("{count} × {failure}"));
@@ -229,6 +242,7 @@ impl Storm {
             verdict,
             offered_again: offered_again.unwrap_or_default(),
             shown_wrongly: cast.shown_wrongly()?,
+            repaired: cast.repaired()?,
             left_over,
             latencies,
             faults: hands.done(),

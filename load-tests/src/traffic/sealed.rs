@@ -1,9 +1,11 @@
 //! A device that is the Rust client: real keys, sessions, ratchets, receipts and a store.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use plasma_client::{ChatId, DeliveryState, Device, Error, Event, SendReport, StopCause};
+use plasma_client::{
+    ChatId, DeliveryState, Device, Error, Event, SendReport, StopCause, Undecryptable,
+};
 use tokio::task::JoinHandle;
 
 use super::presence::Presence;
@@ -148,7 +150,7 @@ impl SealedDevice {
                     around.meters.count(Happening::Conflicted);
                 }
                 Event::Stopped(_) => around.meters.failed("client: stopped"),
-                Event::Undecryptable(_) => around.meters.failed("client: an envelope is not shown"),
+                Event::Undecryptable(envelope) => around.meters.failed(&not_opened(&envelope)),
                 _ => {}
             }
         }
@@ -178,6 +180,17 @@ fn kind(error: &Error) -> String {
         None if error.is_transient() => "client: out of reach".to_owned(),
         None => format!("client: {error}"),
     }
+}
+
+/// Why an envelope was not opened, and how long it was on its way. One that comes many turns late is
+/// asked for again by the client: its key is no longer kept.
+fn not_opened(envelope: &Undecryptable) -> String {
+    let written = envelope.claimed_message.and_then(|message| message.0.get_timestamp());
+    #[expect(clippy::disallowed_methods, reason = "ids of messages carry the clients' own time")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let late = written.map(|written| now.saturating_sub(written.to_unix().0));
+    let late = late.map_or_else(|| "of unknown age".to_owned(), |late| format!("{late} s late"));
+    format!("client: an envelope was not opened: {:?}, {late}", envelope.reason)
 }
 
 fn text(mark: Mark, padding: &str) -> String {
