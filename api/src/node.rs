@@ -169,12 +169,13 @@ async fn housekeep(db: SystemDb, env: Env, tenants: Tenants, stop: CancellationT
             _ = ticks.tick() => {}
         }
         let now = env.now();
-        let pruned = async {
-            idempotency::prune(&db, now).await?;
-            changes::prune(&db, now).await?;
-            tenants.prune(now).await
-        };
-        if let Err(error) = pruned.await {
+        // Each by itself: one that fails must not keep the others' rows.
+        let pruned = [
+            idempotency::prune(&db, now).await,
+            changes::prune(&db, now).await,
+            tenants.prune(now).await,
+        ];
+        for error in pruned.into_iter().filter_map(Result::err) {
             tracing::warn!(%error, "old rows stay until the next hour");
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::db::{Scope, StoreError, SystemDb, TenantTx};
-use crate::env::{Env, Timestamp};
+use crate::env::{Env, Timestamp, micros};
 use crate::events::{Event, Events, Subject};
 use crate::ids::{ChatId, TenantId, UserId};
 
@@ -29,11 +29,17 @@ const WINDOW: Duration = Duration::from_mins(1);
 
 /// After a silence of this length some changes may have left the window unseen.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// By so much the database's clock and this process's may differ from one look to the next. A process
+/// that was suspended, with its clock, finds the database's far ahead.
+const DRIFT_MAX: Duration = Duration::from_secs(10);
 
 /// How long revocations are kept: strays that were stored meanwhile are found by them.
 const REVOCATIONS_KEPT: Duration = Duration::from_hours(24);
 /// How long other changes are kept.
 const CHANGES_KEPT: Duration = Duration::from_hours(1);
+
+/// Rows that one transaction deletes.
+const PRUNED_AT_ONCE: u64 = 5_000;
 
 /// What the feed tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,13 +148,11 @@ pub async fn follow(
         let begun = Instant::now();
         match feed.poll(&db, &env).await {
             Ok(fresh) => {
-                if freshness.age().is_some_and(|silence| silence > SILENCE_MAX) {
-                    events.emit_here(Event::Missed);
-                }
                 for event in fresh {
                     events.emit_here(event);
                 }
-                // After the events: whoever believes a cache because of it must not be ahead of them.
+                // After the events, which reach the caches at once: whoever believes one because of it
+                // is hardly ahead of them.
                 freshness.hear(begun);
             }
             Err(error) => tracing::warn!(%error, "changes could not be read; trying again"),
@@ -159,15 +163,21 @@ pub async fn follow(
 #[derive(Debug, Default)]
 struct Feed {
     seen: HashMap<Uuid, Timestamp>,
+    /// When the last look began, by this process and by the database.
+    looked: Option<(Instant, Timestamp)>,
 }
 
 impl Feed {
     async fn poll(&mut self, db: &SystemDb, env: &Env) -> Result<Vec<Event>, StoreError> {
+        let begun = Instant::now();
         let now = db.now().await?;
         env.follow(now);
         let since = now.minus(WINDOW);
         self.seen.retain(|_, created_at| *created_at >= since);
         let mut fresh = Vec::new();
+        if self.may_have_missed(begun, now) {
+            fresh.push(Event::Missed);
+        }
         for row in recent(db, since).await? {
             if self.seen.insert(row.id, row.created_at).is_none()
                 && let Some(change) = Change::from_row(row.kind, row.subject)
@@ -175,7 +185,17 @@ impl Feed {
                 fresh.push(change.event(row.tenant));
             }
         }
+        self.looked = Some((begun, now));
         Ok(fresh)
+    }
+
+    /// Whether rows may have left the window unseen: the last look is long ago, or a clock jumped.
+    fn may_have_missed(&self, begun: Instant, now: Timestamp) -> bool {
+        let Some((looked, then)) = self.looked else { return true };
+        let passed = begun.saturating_duration_since(looked);
+        let by_database = now.0.saturating_sub(then.0);
+        let drift = by_database.saturating_sub(micros(passed)).unsigned_abs();
+        passed > SILENCE_MAX || Duration::from_micros(drift) > DRIFT_MAX
     }
 }
 
@@ -193,7 +213,7 @@ async fn recent(db: &SystemDb, since: Timestamp) -> Result<Vec<Row>, StoreError>
                UNION ALL SELECT id, tenant_id, kind, subject_id, created_at FROM changes \
                WHERE created_at >= $1";
     let statement = Statement::from_sql_and_values(db.backend(), sql, [since.0.into()]);
-    db.conn()
+    db.feed()
         .query_all_raw(statement)
         .await?
         .into_iter()
@@ -209,16 +229,29 @@ async fn recent(db: &SystemDb, since: Timestamp) -> Result<Vec<Row>, StoreError>
         .collect()
 }
 
-/// Deletes changes that every node has long seen. Runs once an hour on every node.
+/// Deletes changes that every node has long seen, some at a time. Runs once an hour on every node.
 pub async fn prune(db: &SystemDb, now: Timestamp) -> Result<u64, StoreError> {
-    let tx = db.begin().await?;
     let mut deleted = 0;
     for (table, kept) in [("revocations", REVOCATIONS_KEPT), ("changes", CHANGES_KEPT)] {
-        let sql = format!("DELETE FROM {table} WHERE created_at < $1");
-        let values = [now.minus(kept).0.into()];
-        let statement = Statement::from_sql_and_values(db.backend(), &sql, values);
-        deleted += tx.conn().execute_raw(statement).await?.rows_affected();
+        loop {
+            let some = prune_some(db, table, now.minus(kept)).await?;
+            deleted += some;
+            if some < PRUNED_AT_ONCE {
+                break;
+            }
+        }
     }
+    Ok(deleted)
+}
+
+async fn prune_some(db: &SystemDb, table: &str, before: Timestamp) -> Result<u64, StoreError> {
+    let tx = db.begin().await?;
+    let sql = format!(
+        "DELETE FROM {table} WHERE id IN \
+         (SELECT id FROM {table} WHERE created_at < $1 LIMIT {PRUNED_AT_ONCE})"
+    );
+    let statement = Statement::from_sql_and_values(db.backend(), &sql, [before.0.into()]);
+    let deleted = tx.conn().execute_raw(statement).await?.rows_affected();
     tx.commit().await?;
     Ok(deleted)
 }
@@ -229,7 +262,8 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::{Change, Freshness};
+    use super::{Change, DRIFT_MAX, Feed, Freshness, SILENCE_MAX};
+    use crate::env::Timestamp;
     use crate::events::Subject;
     use crate::ids::{ChatId, DeviceId, UserId};
 
@@ -257,5 +291,20 @@ mod tests {
         freshness.hear(Instant::now());
         assert!(freshness.is_within(Duration::from_mins(1)));
         assert!(!freshness.is_within(Duration::ZERO));
+    }
+
+    #[test]
+    fn after_a_silence_or_a_jump_of_a_clock_changes_may_have_been_missed() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        let now = Timestamp(1_000_000_000);
+        let mut feed = Feed::default();
+        assert!(feed.may_have_missed(begun, now), "nothing was heard before the first look");
+        feed.looked = Some((begun, now));
+        assert!(!feed.may_have_missed(begun + second, now.plus(second)));
+        let long = SILENCE_MAX + second;
+        assert!(feed.may_have_missed(begun + long, now.plus(long)));
+        let jump = DRIFT_MAX + 2 * second;
+        assert!(feed.may_have_missed(begun + second, now.plus(jump)), "the process stood still");
+        assert!(feed.may_have_missed(begun + second, now.minus(jump)));
     }
 }

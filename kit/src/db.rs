@@ -206,6 +206,8 @@ struct Pools {
     work: DatabaseConnection,
     /// Kept for acknowledgements, health and background work, so that a full pool stops neither.
     reserved: DatabaseConnection,
+    /// Of the feed of changes alone: what is cached is believed for as long as it is heard.
+    feed: DatabaseConnection,
     writer: Option<Arc<Semaphore>>,
 }
 
@@ -216,9 +218,10 @@ impl Db {
     pub async fn connect(config: &DbConfig) -> Result<Self, DbErr> {
         let work = Database::connect(options(config, config.connections_max)).await?;
         let reserved = Database::connect(options(config, RESERVED_CONNECTIONS)).await?;
+        let feed = Database::connect(options(config, 1)).await?;
         let sqlite = work.get_database_backend() == DbBackend::Sqlite;
         let writer = sqlite.then(|| Arc::new(Semaphore::new(1)));
-        Ok(Self { inner: Arc::new(Pools { work, reserved, writer }) })
+        Ok(Self { inner: Arc::new(Pools { work, reserved, feed, writer }) })
     }
 
     /// Which database it is.
@@ -371,6 +374,11 @@ impl SystemDb {
     /// The connection for reads.
     pub fn conn(&self) -> &DatabaseConnection {
         &self.db.inner.reserved
+    }
+
+    /// The connection of the feed of changes, which nothing else takes.
+    pub(crate) fn feed(&self) -> &DatabaseConnection {
+        &self.db.inner.feed
     }
 
     /// Which database it is.

@@ -40,7 +40,12 @@ impl Tenants {
         if store::used_tokens::is_used(&db, voucher.presented()).await? {
             return Err(Error::PlatformTokenRefused.into());
         }
-        // Only now: whoever is no platform, or repeats one's word, takes no place of its users.
+        let known = store::users::find(&db, &self.secrets, &voucher.presented().subject).await?;
+        if known.is_some_and(|user| user.state == UserState::Blocked) {
+            return Err(Error::UserBlocked.into());
+        }
+        // Only now: whoever is no platform, is blocked by it, or repeats its word takes no place of
+        // its users.
         self.exchange_limit.take_everywhere(tenant).await?;
         let user = self.admit(&db, &voucher).await??;
         Ok(user.id)

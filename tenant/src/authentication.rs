@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use plasma_kit::Failure;
 use plasma_kit::actor::KeyActor;
+use tokio::sync::SemaphorePermit;
 
 use crate::cache::{Miss, remembered};
-use crate::domain::api_key::Secret;
+use crate::domain::api_key::{Secret, SecretHash};
 use crate::domain::tenant::TenantState;
 use crate::error::Error;
 use crate::store;
@@ -25,10 +26,11 @@ impl Tenants {
         let secret = Secret::presented(secret).ok_or(Error::ApiKeyRefused)?.hash();
         let system = self.db.system();
         let look_up = async {
-            let place = tokio::time::timeout(LOOK_UP_WAIT_MAX, self.key_look_ups.acquire()).await;
-            let Ok(Ok(_place)) = place else { return Err(Miss::Failed(Failure::overloaded())) };
+            let _place = self.place_of(&secret).await?;
             let credential = store::api_keys::authenticate(&system, secret).await?;
-            credential.ok_or(Miss::Absent)
+            let credential = credential.ok_or(Miss::Absent)?;
+            self.caches.proven.insert(secret, ()).await;
+            Ok(credential)
         };
         let credential = remembered(&self.caches.credentials, secret, look_up)
             .await?
@@ -36,6 +38,18 @@ impl Tenants {
         match credential.tenant_state {
             TenantState::Active => Ok(credential.actor),
             TenantState::Suspended => Err(Error::TenantSuspended.into()),
+        }
+    }
+
+    /// A place among the unknown keys that are looked up. One that was good some time ago needs none.
+    async fn place_of(&self, secret: &SecretHash) -> Result<Option<SemaphorePermit<'_>>, Miss> {
+        if self.caches.proven.contains_key(secret) {
+            return Ok(None);
+        }
+        let place = tokio::time::timeout(LOOK_UP_WAIT_MAX, self.key_look_ups.acquire()).await;
+        match place {
+            Ok(Ok(place)) => Ok(Some(place)),
+            _ => Err(Miss::Failed(Failure::overloaded())),
         }
     }
 }

@@ -19,6 +19,8 @@ use crate::store::api_keys::Credential;
 /// must be in force, since a look-up may begin before the change and end after its event.
 const REMEMBERED: Duration = Duration::from_secs(3);
 const ENTRIES_MAX: u64 = 10_000;
+/// How long a key that was good goes before unknown ones.
+const PROVEN: Duration = Duration::from_hours(12);
 
 /// Why there is nothing to remember.
 #[derive(Debug, Clone)]
@@ -40,6 +42,9 @@ impl From<StoreError> for Miss {
 pub struct Caches {
     /// Active keys by the hash of their secret.
     pub credentials: Cache<SecretHash, Credential>,
+    /// Keys that were good some time ago: they are looked up without waiting behind those that
+    /// somebody makes up.
+    pub proven: Cache<SecretHash, ()>,
     /// Tenants.
     pub tenants: Cache<TenantId, Arc<Tenant>>,
     /// The identity providers of a tenant.
@@ -48,7 +53,8 @@ pub struct Caches {
 
 impl Default for Caches {
     fn default() -> Self {
-        Self { credentials: cache(), tenants: cache(), providers: cache() }
+        let proven = Cache::builder().max_capacity(ENTRIES_MAX).time_to_live(PROVEN).build();
+        Self { credentials: cache(), proven, tenants: cache(), providers: cache() }
     }
 }
 

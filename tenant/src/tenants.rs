@@ -31,8 +31,8 @@ pub struct Tenants {
     pub(crate) account_reset_delay_min: Duration,
     /// How often a tenant's users may be vouched for.
     pub(crate) exchange_limit: Arc<RateLimit<TenantId>>,
-    /// Keys that are looked up at a time: fewer than the connections that are kept for messages, so
-    /// that made-up keys cannot take them all.
+    /// Unknown keys that are looked up at a time: fewer than the connections that are kept for
+    /// messages, so that made-up keys cannot take them all.
     pub(crate) key_look_ups: Arc<Semaphore>,
     events: Events,
 }
@@ -40,7 +40,7 @@ pub struct Tenants {
 /// Platform tokens that a tenant may exchange at once, and how soon one more.
 const EXCHANGE_BURST: u32 = 100;
 const EXCHANGE_REFILL: Duration = Duration::from_millis(100);
-/// Keys that are looked up at a time.
+/// Unknown keys that are looked up at a time.
 const KEY_LOOK_UPS_MAX: usize = 2;
 
 impl Tenants {

@@ -5,7 +5,6 @@ mod membership;
 mod peer_scope;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use plasma_kit::actor::DeviceActor;
@@ -31,6 +30,8 @@ use crate::store;
 const MEMBERSHIP_SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How long a node may not have heard of a change of a user's devices.
 const DEVICE_SET_SILENCE_MAX: Duration = Duration::from_secs(1);
+/// How old what somebody is refused for may be.
+const REFUSAL_AGE_MAX: Duration = Duration::from_secs(1);
 /// How long anything is remembered while every change is heard of.
 const AGE_MAX: Duration = Duration::from_mins(5);
 const ENTRIES_MAX: usize = 200_000;
@@ -58,9 +59,6 @@ struct Inner {
     /// Both members' views of a chat.
     chats: Aged<ChatId, Arc<[Arc<Membership>; 2]>>,
     device_sets: Aged<UserKey, Arc<DeviceSet>>,
-    /// Raised by every event before it removes anything, so that what was read before the event
-    /// is not kept after it.
-    generation: AtomicU64,
 }
 
 impl std::fmt::Debug for Directory {
@@ -79,7 +77,6 @@ impl Directory {
             freshness,
             chats: Aged::new(AGE_MAX, ENTRIES_MAX),
             device_sets: Aged::new(AGE_MAX, ENTRIES_MAX),
-            generation: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -91,7 +88,6 @@ impl Directory {
     }
 
     fn handle(&self, event: Event) {
-        self.inner.generation.fetch_add(1, Ordering::SeqCst);
         match event {
             Event::ChatChanged(chat) => self.inner.chats.remove(&chat),
             Event::AccountChanged(tenant, user) => {
@@ -117,8 +113,27 @@ impl Directory {
         actor: &DeviceActor,
         chat: ChatId,
     ) -> Result<Arc<Membership>, Failure> {
+        self.membership_within(actor, chat, self.believed(MEMBERSHIP_SILENCE_MAX)).await
+    }
+
+    /// The chat as a caller's user sees it who is about to be refused: looked up a second ago at most,
+    /// so that nobody waits for a node's memory to fade.
+    pub(crate) async fn membership_for_refusal(
+        &self,
+        actor: &DeviceActor,
+        chat: ChatId,
+    ) -> Result<Arc<Membership>, Failure> {
+        self.membership_within(actor, chat, REFUSAL_AGE_MAX).await
+    }
+
+    async fn membership_within(
+        &self,
+        actor: &DeviceActor,
+        chat: ChatId,
+        age: Duration,
+    ) -> Result<Arc<Membership>, Failure> {
         let own = (actor.tenant, actor.user);
-        let views = match self.inner.chats.get(&chat, self.believed(MEMBERSHIP_SILENCE_MAX)) {
+        let views = match self.inner.chats.get(&chat, age) {
             Some(views) => views,
             None => Box::pin(self.load_chat(actor, chat)).await?,
         };
@@ -135,7 +150,7 @@ impl Directory {
         chat: ChatId,
     ) -> Result<Arc<[Arc<Membership>; 2]>, Failure> {
         let inner = &self.inner;
-        let generation = inner.generation.load(Ordering::SeqCst);
+        let look = inner.chats.look(&chat);
         let db = inner.db.tenant(TenantClaim::of_device(actor));
         let member = store::chats::find(&db, actor.user, chat).await?;
         let mut member = member.ok_or(Refusal::ChatNotFound)?;
@@ -148,12 +163,7 @@ impl Directory {
         let views =
             [member, member.seen_by_peer()].map(|member| Arc::new(Membership::new(&member, pass)));
         let views = Arc::new(views);
-        if inner.generation.load(Ordering::SeqCst) == generation {
-            inner.chats.insert(chat, Arc::clone(&views));
-            if inner.generation.load(Ordering::SeqCst) != generation {
-                inner.chats.remove(&chat);
-            }
-        }
+        inner.chats.insert(chat, Arc::clone(&views), look);
         Ok(views)
     }
 
@@ -178,16 +188,11 @@ impl Directory {
     ) -> Result<Arc<DeviceSet>, Failure> {
         let inner = &self.inner;
         let key = (tenant, user);
-        let generation = inner.generation.load(Ordering::SeqCst);
+        let look = inner.device_sets.look(&key);
         let db = inner.db.tenant(TenantClaim::of_peer(tenant));
         let set = store::accounts::device_set(&db, user).await?.ok_or(Refusal::UserNotFound)?;
         let set = Arc::new(set);
-        if inner.generation.load(Ordering::SeqCst) == generation {
-            inner.device_sets.insert(key, Arc::clone(&set));
-            if inner.generation.load(Ordering::SeqCst) != generation {
-                inner.device_sets.remove(&key);
-            }
-        }
+        inner.device_sets.insert(key, Arc::clone(&set), look);
         Ok(set)
     }
 

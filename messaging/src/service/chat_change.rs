@@ -54,6 +54,8 @@ async fn apply(
     let tx = claim.tx();
     let Some(member) = chats::find(tx, device.user, chat).await? else { return Ok(None) };
     let changed = chats::apply(tx, &member, change).await?;
-    changes::record(tx, &messaging.env, Recorded::Chat(chat)).await?;
+    if changed != member {
+        changes::record(tx, &messaging.env, Recorded::Chat(chat)).await?;
+    }
     Ok(Some(changed))
 }

@@ -27,8 +27,11 @@ pub(super) async fn handle(
     let peer_devices = addressed("peer_envelopes", &request.peer_envelopes)?;
     let own_devices = addressed("own_envelopes", &request.own_envelopes)?;
 
-    let membership = messaging.directory.membership(&device, chat).await?;
-    membership.may_send(messaging.env.now())?;
+    let mut membership = messaging.directory.membership(&device, chat).await?;
+    if membership.may_send(messaging.env.now()).is_err() {
+        membership = messaging.directory.membership_for_refusal(&device, chat).await?;
+        membership.may_send(messaging.env.now())?;
+    }
     let mismatch = mismatch(messaging, device, &membership, &request, &peer_devices, &own_devices);
     if let Some(mismatch) = mismatch.await? {
         let answer = Box::pin(describe(messaging, &membership, mismatch)).await?;

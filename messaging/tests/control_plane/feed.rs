@@ -15,10 +15,11 @@ use plasma_messaging::ports::Access;
 use tokio_util::sync::CancellationToken;
 
 use crate::chats::{block, close, open, pair};
+use crate::messages::try_send;
 use crate::on_both_databases;
 use crate::person::{Person, tenant};
 use crate::resets::reset_at_once;
-use crate::world::{World, eventually};
+use crate::world::{World, eventually, reason};
 
 /// The directory of another node, with caches of its own and no bus to the first.
 struct Far {
@@ -116,6 +117,21 @@ on_both_databases! {
         changes::record(&tx, &world.env, Change::Account(ann.user.1)).await.unwrap();
         tx.commit().await.unwrap();
         eventually(|| async { hearing.device_count(&ann).await == 2 }).await;
+    }
+
+    async fn nobody_is_refused_for_long_by_what_a_node_remembers(world: World) {
+        let (ann, bob, _, of_bob) = pair(&world).await;
+        let chat = open(&world, &ann, &of_bob, "request-1").await.unwrap().chat.unwrap().chat_id;
+        block(&world, &bob, &chat, "request-2").await.unwrap();
+        let refused = try_send(&world, &chat, &ann, &bob).await;
+        assert_eq!(reason(refused), ErrorReason::ChatBlocked);
+        // As another node does while the bus is dead.
+        let sql = "UPDATE chat_members SET blocked_at = NULL, peer_blocked_at = NULL \
+                   WHERE tenant_id = $1";
+        world.execute(ann.user.0, sql, vec![ann.user.0.0.into()]).await;
+        let begun = std::time::Instant::now();
+        eventually(|| async { try_send(&world, &chat, &ann, &bob).await.is_ok() }).await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "it was refused from memory");
     }
 
     async fn a_node_that_stops_hearing_believes_little(world: World) {

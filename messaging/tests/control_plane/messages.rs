@@ -82,6 +82,16 @@ pub async fn send(
     from: &Person,
     to: &Person,
 ) -> pb::send_response::Outcome {
+    try_send(world, chat_id, from, to).await.unwrap()
+}
+
+/// The same, which may be refused.
+pub async fn try_send(
+    world: &World,
+    chat_id: &str,
+    from: &Person,
+    to: &Person,
+) -> Result<pb::send_response::Outcome, Status> {
     let request = pb::SendRequest {
         chat_id: chat_id.to_owned(),
         message_id: message(world),
@@ -91,8 +101,8 @@ pub async fn send(
         own_manifest_hash: hash(from),
         ephemeral: false,
     };
-    let answer = world.messages().send(by(from.actor(), request)).await.unwrap();
-    answer.into_inner().outcome.unwrap()
+    let answer = world.messages().send(by(from.actor(), request)).await?;
+    Ok(answer.into_inner().outcome.unwrap())
 }
 
 async fn control(

@@ -4,6 +4,7 @@ use std::time::Duration;
 use plasma_kit::env::Timestamp;
 use plasma_kit::ids::{TenantId, UserId};
 use plasma_kit::status::ErrorReason;
+use plasma_proto::tenant::v1 as pb;
 use plasma_tenant::Standing;
 use tonic::Code;
 
@@ -126,7 +127,15 @@ async fn forged_and_repeated_tokens_take_no_place_of_the_platforms_users() {
         let tenant = node.platform(std::slice::from_ref(&signer)).await;
         let spent = signer.sign(&claims(&node.env, "ann"));
         node.tenants.accept_platform_token(tenant, &spent).await.unwrap();
+        let eve = signer.sign(&claims(&node.env, "eve"));
+        let blocked = node.tenants.accept_platform_token(tenant, &eve).await.unwrap();
+        let request =
+            pb::BlockUserRequest { request_id: node.request_id(), user_id: blocked.to_string() };
+        node.key_of(tenant).users.block_user(request).await.unwrap();
+        let of_blocked = signer.sign(&claims(&node.env, "eve"));
         for _ in 0..150 {
+            let answer = node.tenants.accept_platform_token(tenant, &of_blocked).await;
+            refused(answer, Code::PermissionDenied, ErrorReason::UserBlocked);
             let forged = stranger.sign(&claims(&node.env, "ann"));
             for token in [&forged, &spent] {
                 let answer = node.tenants.accept_platform_token(tenant, token).await;
