@@ -50,6 +50,12 @@ struct Listening {
     in_order: CancellationToken,
 }
 
+impl Listening {
+    fn is_under_way(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
 impl OpaqueDevice {
     /// A device of the service.
     pub fn enrolled(around: &Arc<Surroundings>, identity: Arc<Identity>) -> Arc<Self> {
@@ -107,6 +113,12 @@ impl OpaqueDevice {
         self.contacts.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The place of the chat with the user of another device.
+    pub fn chat_with(&self, peer: DeviceNumber) -> Option<usize> {
+        let contacts = self.contacts.read().unwrap_or_else(PoisonError::into_inner);
+        contacts.iter().position(|contact| contact.peer == peer)
+    }
+
     /// The chat of a place, counted round; `None` where there is none at all.
     fn contact(&self, place: usize) -> Option<Arc<Contact>> {
         let contacts = self.contacts.read().unwrap_or_else(PoisonError::into_inner);
@@ -116,12 +128,17 @@ impl OpaqueDevice {
     /// Begins to listen.
     pub fn connect(self: &Arc<Self>) {
         let mut listening = self.listening();
-        if listening.as_ref().is_some_and(|listening| !listening.task.is_finished()) {
+        if listening.as_ref().is_some_and(Listening::is_under_way) {
             return;
         }
         let in_order = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(self).listen(in_order.clone()));
         *listening = Some(Listening { task, in_order });
+    }
+
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.listening().as_ref().is_some_and(Listening::is_under_way)
     }
 
     /// Waits until what was stored for the device has come.
