@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use plasma_testkit::{Cluster, Servers, resp};
+use plasma_testkit::{Cluster, PrivatePostgres, Servers, resp};
 use serde::Serialize;
 
 use crate::machine::{children, cpu_ticks, of_ticks};
@@ -66,7 +66,7 @@ impl Beneath {
     pub fn of(cluster: &Cluster) -> Result<Option<Self>> {
         let Some(database) = cluster.database_url() else { return Ok(None) };
         let servers = cluster.servers()?.clone();
-        let Some(postgres) = servers.postgres.started().map(|server| server.pid()) else {
+        let Some(postgres) = servers.postgres.started().map(PrivatePostgres::pid) else {
             return Ok(None);
         };
         let redis = servers.redis.started()?.pid();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::size::SizeArguments;
 use crate::traffic::Transport;
 
 /// The command line.
@@ -40,6 +41,8 @@ pub enum Mode {
         #[arg(long)]
         listen: SocketAddr,
     },
+    /// Say what a number of users needs, or check that against reports
+    Size(Box<SizeArguments>),
 }
 
 /// A kind of load.

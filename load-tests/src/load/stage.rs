@@ -19,6 +19,7 @@ use super::target::Target;
 use crate::dice::Dice;
 use crate::ledger::{Policy, Tally};
 use crate::meters::Readings;
+use crate::size::Costs;
 use crate::traffic::{Device, Leaving, Surroundings};
 
 /// Connections that are opened at a time, where it is not the point to open all at once.
@@ -43,6 +44,8 @@ pub struct Stage {
     pub around: Arc<Surroundings>,
     /// Chance.
     pub dice: Dice,
+    /// What the profile `costs` measured.
+    pub costs: Option<Costs>,
     servers: Servers,
     series: Series,
     phases: Vec<Phase>,
@@ -64,6 +67,7 @@ impl Stage {
             opaque,
             sealed,
             dice: Dice::new(around.ledger.seed()),
+            costs: None,
             servers: Servers::watch(target.processes(), target.beneath()?)?,
             series: Series::start(Arc::clone(&around)),
             around,
@@ -234,6 +238,7 @@ impl Stage {
             failures: self.readings.failures,
             is_clean: verdict.is_clean(),
             verdict,
+            costs: self.costs,
             more: Map::new(),
         })
     }

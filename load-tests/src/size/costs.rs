@@ -125,6 +125,14 @@ pub struct Doings {
 }
 
 impl Costs {
+    /// Those of load-tests/costs.json.
+    pub fn checked_in() -> Result<Self> {
+        let costs: Self = serde_json::from_str(include_str!("../../costs.json"))
+            .context("load-tests/costs.json is no file of unit costs")?;
+        costs.check().context("the unit costs in load-tests/costs.json")?;
+        Ok(costs)
+    }
+
     /// Reads a file of unit costs.
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display();
@@ -133,6 +141,13 @@ impl Costs {
             .with_context(|| format!("{name} is no file of unit costs"))?;
         costs.check().with_context(|| format!("the unit costs in {name}"))?;
         Ok(costs)
+    }
+
+    /// Writes a file of unit costs.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
     }
 
     /// Fails where a number is none, or below nothing.

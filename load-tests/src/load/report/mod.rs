@@ -18,6 +18,7 @@ use super::series::{Point, rate};
 use super::server::Used;
 use crate::ledger::Verdict;
 use crate::meters::{Happening, Summary};
+use crate::size::Costs;
 use crate::traffic::Transport;
 
 /// A part of a load.
@@ -131,6 +132,9 @@ pub struct Outcome {
     pub is_clean: bool,
     /// The judgement.
     pub verdict: Verdict,
+    /// The unit costs that the profile `costs` measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
     /// What the profile tells beside.
     #[serde(flatten)]
     pub more: Map<String, Value>,

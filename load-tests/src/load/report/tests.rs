@@ -73,6 +73,7 @@ fn outcome(is_lost: bool) -> Outcome {
         failures: BTreeMap::new(),
         is_clean: verdict.is_clean(),
         verdict,
+        costs: None,
         more: Map::from_iter([("most_per_second".to_owned(), json!(100.0))]),
     }
 }

@@ -6,9 +6,10 @@ mod meeting;
 mod on_stream;
 mod sending;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -32,6 +33,8 @@ pub struct OpaqueDevice {
     own_manifest_hash: Bytes,
     credential: Credential,
     contacts: RwLock<Vec<Arc<Contact>>>,
+    /// When it last wrote to whom.
+    wrote: Mutex<HashMap<DeviceNumber, Instant>>,
     around: Arc<Surroundings>,
     dice: Mutex<Dice>,
     /// The node that is tried next.
@@ -87,6 +90,7 @@ impl OpaqueDevice {
             own_manifest_hash,
             credential,
             contacts: RwLock::default(),
+            wrote: Mutex::default(),
             around: Arc::clone(around),
             dice: Mutex::new(Dice::new(around.ledger.seed() ^ u64::from(number))),
             turn: AtomicUsize::new(number as usize),

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::couples::{Couple, write};
 use super::spent::{Spent, each};
-use super::{Bench, Cast};
+use super::{Bench, Roles};
 use crate::load::progress::say;
 use crate::size::Unit;
 
@@ -32,11 +32,11 @@ impl Bench<'_> {
     }
 
     /// What a message costs more in a chat that was never written in, and what a node keeps of it.
-    pub(super) async fn look_up(&mut self, cast: &Cast, known: Unit) -> Result<(Unit, f64)> {
-        let messages = cast.unknown.len();
+    pub(super) async fn look_up(&mut self, roles: &Roles, known: Unit) -> Result<(Unit, f64)> {
+        let messages = roles.unknown.len();
         self.stage.begin(&format!("{messages} messages in as many unknown chats"))?;
         let before = self.target.resident_kib();
-        write(&cast.unknown, messages, self.stage.plan.in_flight).await?;
+        write(&roles.unknown, messages, self.stage.plan.in_flight).await?;
         self.stage.drain().await;
         let (spent, cost) = self.end("unknown chats")?;
         told_where_stored(&spent);

@@ -13,14 +13,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use futures::{StreamExt, stream};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::couples::{Couple, opaque, take};
 use self::spent::{Spent, each};
 use super::super::series::rate;
 use super::super::stage::Stage;
 use super::super::target::Target;
-use super::fields;
 use crate::machine::description;
 use crate::population::Population;
 use crate::size::{Cost, Costs, Idle, Unit, Units};
@@ -37,7 +36,8 @@ pub(super) async fn play(stage: &mut Stage, target: &Target) -> Result<Map<Strin
     ensure!(stage.sealed.is_empty(), "costs are measured with opaque devices: --sealed 0");
     let costs = Bench::new(stage, target).measure().await?;
     costs.check()?;
-    Ok(fields(json!({ "costs": costs })))
+    stage.costs = Some(costs);
+    Ok(Map::new())
 }
 
 /// A measurement under way.
@@ -45,6 +45,9 @@ struct Bench<'a> {
     stage: &'a mut Stage,
     target: &'a Target,
     nodes: f64,
+    /// Some on each node who are there all the time: a node without devices does not sweep.
+    watchers: Vec<Device>,
+    /// Everybody else.
     everyone: Vec<Device>,
     /// What runs anyway, as far as it is known yet.
     node: Idle,
@@ -52,7 +55,7 @@ struct Bench<'a> {
 }
 
 /// Couples that write, each for one measurement.
-struct Cast {
+struct Roles {
     /// On one node; their chats are opened here.
     new: Vec<Couple>,
     /// On two nodes; none where there is one.
@@ -75,9 +78,10 @@ const NOTHING: Idle = Idle {
 
 impl<'a> Bench<'a> {
     fn new(stage: &'a mut Stage, target: &'a Target) -> Self {
-        let everyone = stage.opaque.clone();
+        let mut watchers = stage.opaque.clone();
+        let everyone = watchers.split_off((2 * target.nodes.len()).min(watchers.len()));
         let nodes = rate(target.nodes.len() as u64, 1.0);
-        Self { stage, target, nodes, everyone, node: NOTHING, device: NOTHING }
+        Self { stage, target, nodes, watchers, everyone, node: NOTHING, device: NOTHING }
     }
 
     async fn measure(mut self) -> Result<Costs> {
@@ -85,17 +89,17 @@ impl<'a> Bench<'a> {
         self.idle_nodes().await?;
         let enrolled = self.enroll().await?;
         let (sign_in, visit) = self.visits().await?;
-        let cast = self.cast();
-        let chat = self.open_chats(&cast).await?;
-        let near = self.online("near", &cast.new, plan.messages).await?;
-        let far = match &cast.far[..] {
+        let roles = self.roles();
+        let chat = self.open_chats(&roles).await?;
+        let near = self.online("near", &roles.new, plan.messages).await?;
+        let far = match &roles.far[..] {
             [] => None,
             far => Some(self.online("far", far, plan.messages).await?),
         };
-        let (look_up, chat_kib) = self.look_up(&cast, far.unwrap_or(near)).await?;
+        let (look_up, chat_kib) = self.look_up(&roles, far.unwrap_or(near)).await?;
         self.leave("leave").await?;
-        let stored = self.store(&cast.new).await?;
-        let taken = self.take_all(&cast, visit).await?;
+        let stored = self.store(&roles.new).await?;
+        let taken = self.take_all(&roles, visit).await?;
         let length = self.stage.around.manner.ciphertext_length;
         // Each of those who were enrolled has opened a chat.
         let user = Unit { each: enrolled.0.each - chat.0.each, ..enrolled.0 };
@@ -140,6 +144,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn idle_nodes(&mut self) -> Result<()> {
+        self.stage.connect(&self.watchers).await?;
         self.stage.begin("nothing happens")?;
         tokio::time::sleep(self.stage.plan.window).await;
         let (spent, cost) = self.end("idle nodes")?;
@@ -193,7 +198,7 @@ impl<'a> Bench<'a> {
         Ok(self.end(name)?.1)
     }
 
-    fn cast(&self) -> Cast {
+    fn roles(&self) -> Roles {
         let devices = opaque(&self.everyone);
         let (nodes, count) = (self.target.nodes.len(), self.stage.plan.in_flight);
         let part = (devices.len() / 10).max(1);
@@ -204,19 +209,19 @@ impl<'a> Bench<'a> {
         let far = if nodes > 1 { count.min(part) } else { 0 };
         let far = take(&devices, &mut taken, 1, far, Couple::has_chat);
         let unknown = take(&devices, &mut taken, 1, usize::MAX, Couple::has_chat);
-        Cast { new, far, unknown }
+        Roles { new, far, unknown }
     }
 
     /// What a chat costs, and the bytes that stay.
-    async fn open_chats(&mut self, cast: &Cast) -> Result<(Unit, f64)> {
+    async fn open_chats(&mut self, roles: &Roles) -> Result<(Unit, f64)> {
         let before = self.target.database_bytes()?;
-        self.stage.begin(&format!("opening {} chats", cast.new.len()))?;
-        let opening = cast.new.iter().map(|couple| couple.from.open_chat(&couple.to));
+        self.stage.begin(&format!("opening {} chats", roles.new.len()))?;
+        let opening = roles.new.iter().map(|couple| couple.from.open_chat(&couple.to));
         stream::iter(opening).for_each_concurrent(OPENED_AT_A_TIME, |opening| opening).await;
         let (_, cost) = self.end("open chats")?;
-        let missing = cast.new.iter().find(|couple| !Couple::has_chat(&couple.from, &couple.to));
+        let missing = roles.new.iter().find(|couple| !Couple::has_chat(&couple.from, &couple.to));
         ensure!(missing.is_none(), "a chat could not be opened");
-        let count = rate(cast.new.len() as u64, 1.0);
+        let count = rate(roles.new.len() as u64, 1.0);
         Ok((each(cost, count), (self.target.database_bytes()? - before).max(0.0) / count))
     }
 }

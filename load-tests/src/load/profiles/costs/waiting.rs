@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use super::couples::{Couple, write};
 use super::spent::{Spent, apart, each};
-use super::{Bench, Cast, leave};
+use super::{Bench, Roles, leave};
 use crate::load::series::rate;
 use crate::size::{Cost, Unit};
 use crate::traffic::Device;
@@ -76,14 +76,14 @@ impl Bench<'_> {
     }
 
     /// What it costs to take what waits, and what sweeps do meanwhile.
-    pub(super) async fn take_all(&mut self, cast: &Cast, visit: Unit) -> Result<Taken> {
+    pub(super) async fn take_all(&mut self, roles: &Roles, visit: Unit) -> Result<Taken> {
         let in_flight = self.stage.plan.in_flight;
         let (many, visits) =
-            self.take("take many", &cast.new[..in_flight.min(cast.new.len())]).await?;
+            self.take("take many", &roles.new[..in_flight.min(roles.new.len())]).await?;
         // One for each.
-        write(&cast.unknown, cast.unknown.len(), in_flight).await?;
-        let swept = self.sweeps(cast.unknown.len()).await?;
-        let (one, lone) = self.take("take one", &cast.unknown).await?;
+        write(&roles.unknown, roles.unknown.len(), in_flight).await?;
+        let swept = self.sweeps(roles.unknown.len()).await?;
+        let (one, lone) = self.take("take one", &roles.unknown).await?;
         let first = each(one.1 - visit.each * lone, one.0.received);
         let further = (many.0.received - visits).max(0.0);
         let rest = many.1 - visit.each * visits - first.each * visits;
