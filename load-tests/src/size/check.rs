@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::costs::{Costs, Doings};
 use super::demand::{SWEEPS_PER_SECOND, SWEPT_SECONDS};
 
-/// CPU seconds below which a measurement says nothing: clocks and chance.
-const CPU_SECONDS_LEAST: f64 = 0.5;
+/// CPU seconds below which a measurement says little: clocks that tick in hundredths, and what is
+/// done once, such as the plans that each connection to the database makes of its statements.
+const CPU_SECONDS_LEAST: f64 = 1.0;
 /// The same of write-ahead log: a page that is written for the first time after a checkpoint is
 /// written whole.
 const WAL_BYTES_LEAST: f64 = 2e6;

@@ -13,7 +13,7 @@ use super::cost::Cost;
 pub struct Costs {
     /// The machine.
     pub machine: String,
-    /// `release` or `debug`.
+    /// How the program of the nodes was built: `release`, or `debug`, which says little.
     pub build: String,
     /// What was loaded.
     pub target: String,

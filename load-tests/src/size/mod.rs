@@ -11,6 +11,7 @@ mod check;
 mod cost;
 mod costs;
 mod demand;
+mod document;
 mod model;
 #[cfg(test)]
 mod tests;
@@ -48,9 +49,12 @@ pub struct SizeArguments {
     /// Unit costs of the profile `costs`; those of load-tests/costs.json where unset
     #[arg(long)]
     pub costs: Option<PathBuf>,
-    /// Print the tables of docs/SCALING.md: unit costs, 10 thousand, 1 million and 100 million users
+    /// Print Markdown: unit costs, and what 10 thousand, 1 million and 100 million users need
     #[arg(long)]
     pub markdown: bool,
+    /// Put that into a document, such as docs/SCALING.md, between its marks
+    #[arg(long)]
+    pub document: Option<PathBuf>,
     /// Reports of other loads, to hold the unit costs against
     #[arg(long, num_args = 1.., value_name = "REPORT")]
     pub check: Vec<PathBuf>,
@@ -76,18 +80,40 @@ pub fn run(arguments: &SizeArguments) -> Result<bool> {
     traffic.check()?;
     machines.check()?;
     let premises = Premises { model, traffic, machines, costs: &costs };
-    let form = if arguments.markdown { Form::Markdown } else { Form::Plain };
-    let users = if arguments.markdown { SIZES.to_vec() } else { vec![model.users] };
+    let form = arguments.form();
+    let users = if form == Form::Markdown { SIZES.to_vec() } else { vec![model.users] };
     let sizings: Result<Vec<_>> = users.into_iter().map(|users| premises.size(users)).collect();
-    println!("Measured: {} ({}), {}\n", costs.machine, costs.build, costs.target);
-    if arguments.markdown {
-        println!("{}\n\n{}\n", text::units(&costs, form), text::sizes(&costs, form));
-        println!("Computed from it:\n");
-    }
-    println!("{}\n", text::sizings(&sizings?, form));
-    println!("With one PostgreSQL and one Redis, and as many nodes as are needed:\n");
-    println!("{}", text::bottlenecks(&premises.bottlenecks()?, form));
+    let of = format!("{} ({}), {}", costs.machine, costs.build, costs.target);
+    let (sizings, found) = (text::sizings(&sizings?, form), premises.bottlenecks()?);
+    let found = text::bottlenecks(&found, form);
+    let tables = if form == Form::Markdown {
+        let (units, sizes) = (text::units(&costs, form), text::sizes(&costs, form));
+        format!(
+            "**Measured** on {of}:\n\n{units}\n\n{sizes}\n\n**Computed** from that:\n\n{sizings}\n\n\
+             **Computed**, with one PostgreSQL, one Redis and as many nodes as are needed:\n\n{found}"
+        )
+    } else {
+        format!(
+            "{sizings}\n\nWith one PostgreSQL, one Redis and as many nodes as are needed:\n{found}\n\n\
+             from unit costs of {of}"
+        )
+    };
+    arguments.tell("size", &tables)?;
     Ok(true)
+}
+
+impl SizeArguments {
+    fn form(&self) -> Form {
+        if self.markdown || self.document.is_some() { Form::Markdown } else { Form::Plain }
+    }
+
+    fn tell(&self, mark: &str, tables: &str) -> Result<()> {
+        let Some(path) = &self.document else {
+            println!("{tables}");
+            return Ok(());
+        };
+        document::put(path, mark, tables)
+    }
 }
 
 fn check(arguments: &SizeArguments, costs: &Costs) -> Result<bool> {
@@ -106,11 +132,11 @@ fn check(arguments: &SizeArguments, costs: &Costs) -> Result<bool> {
             std::fs::write(folder.join(name), kept)?;
         }
     }
-    let form = if arguments.markdown { Form::Markdown } else { Form::Plain };
-    println!("{}", text::comparisons(&compared, factor, form));
     let counting = compared.iter().filter(|it| it.counts).count();
     ensure!(counting > 0, "nothing in these reports is large enough to compare: load for longer");
     let wrong = compared.iter().filter(|it| !it.holds(factor)).count();
-    println!("{wrong} of {counting} predictions differ by more than {factor} times");
+    let table = text::comparisons(&compared, factor, arguments.form());
+    let verdict = format!("{wrong} of {counting} predictions differ by more than {factor} times.");
+    arguments.tell("check", &format!("{table}\n\n{verdict}"))?;
     Ok(wrong == 0)
 }

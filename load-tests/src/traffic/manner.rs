@@ -37,7 +37,7 @@ impl Default for Manner {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(15),
             patience: Duration::from_secs(20),
-            look_ups_kept: Duration::from_secs(1),
+            look_ups_kept: Duration::from_mins(5),
             silence: Duration::from_mins(1),
             backoff: (Duration::from_millis(50), Duration::from_secs(2)),
         }
