@@ -188,6 +188,9 @@ impl Part {
         // The rows of a sweep's window, on average: it fills first.
         let filling = self.seconds.min(SWEPT_SECONDS);
         let swept_seconds = filling * (1.0 - filling / (2.0 * self.seconds.max(1e-9)));
+        // A node without devices does not sweep.
+        let sweeping =
+            if self.listening.iter().any(|devices| *devices > 0.0) { nodes } else { 0.0 };
         // Users write to those enrolled before and after them, who begin on other nodes.
         let far = if nodes > 1.0 { online } else { 0.0 };
         Doings {
@@ -202,7 +205,7 @@ impl Part {
             commits: nodes * self.seconds * costs.commits(stored_per_second / nodes),
             first_taken: visits.min(taken),
             further_taken: taken - visits.min(taken),
-            swept: nodes * SWEEPS_PER_SECOND * self.seconds * stored_per_second * swept_seconds,
+            swept: sweeping * SWEEPS_PER_SECOND * self.seconds * stored_per_second * swept_seconds,
             chats: self.happened("chat_opened"),
             users: 0.0,
         }

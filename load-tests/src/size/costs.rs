@@ -31,7 +31,7 @@ pub struct Costs {
     pub units: Units,
     /// Memory of the nodes for a chat whose look-ups they keep, in KiB.
     pub chat_kib: f64,
-    /// From a lone send to its answer where it is stored: how long a commit holds up the next.
+    /// For how long a commit of stored messages holds up the next, many being under way.
     pub commit_millis: f64,
     /// Bytes of the store for an envelope that waits, indexes included.
     pub envelope_bytes: f64,

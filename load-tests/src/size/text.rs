@@ -118,7 +118,7 @@ pub fn sizes(costs: &Costs, form: Form) -> String {
         ("a stored envelope in the database, bytes", costs.envelope_bytes),
         ("a user with a device in the database, bytes", costs.user_bytes),
         ("a chat in the database, bytes", costs.chat_bytes),
-        ("a lone message stored, send to answer, ms", costs.commit_millis),
+        ("a commit of stored messages holds up the next for, ms", costs.commit_millis),
     ];
     let rows = rows.map(|(name, size)| vec![name.to_owned(), figure(size)]);
     draw(form, vec!["what".to_owned(), "measured".to_owned()], rows.into())

@@ -18,7 +18,6 @@ pub(super) struct Spent {
     pub(super) accepted: f64,
     pub(super) stored: f64,
     pub(super) received: f64,
-    pub(super) answer_millis: f64,
 }
 
 impl Spent {
@@ -47,7 +46,6 @@ impl Spent {
             accepted: rate(phase.accepted, 1.0),
             stored: rate(phase.stored, 1.0),
             received: rate(phase.received, 1.0),
-            answer_millis: phase.answer.mean,
         })
     }
 

@@ -23,7 +23,7 @@ const ALONE: usize = 8;
 pub(super) struct Stored {
     pub(super) message: Unit,
     pub(super) commit: Unit,
-    /// From a lone send to its answer.
+    /// For which a commit holds up the next.
     pub(super) millis: f64,
     /// Of the store, for each message.
     pub(super) bytes: f64,
@@ -45,7 +45,7 @@ impl Bench<'_> {
         write(couples, couples.len(), plan.in_flight).await?;
         let before = self.target.envelopes_bytes()?;
         let mut points = Vec::new();
-        let (mut stored, mut millis) = (0.0, 0.0);
+        let (mut stored, mut millis) = (0.0, Vec::new());
         for (name, messages, in_flight) in [
             ("store together", plan.messages, plan.in_flight),
             ("store alone", plan.messages / ALONE, 1),
@@ -59,7 +59,8 @@ impl Bench<'_> {
             );
             let unit = each(cost, spent.stored);
             points.push((unit, unit.each.write_transactions));
-            (stored, millis) = (stored + spent.stored, spent.answer_millis);
+            stored += spent.stored;
+            millis.push(self.holds_up(&spent));
         }
         let (together, alone) = (points[0], points[1]);
         let [message, commit] = if self.target.beneath()?.is_some() {
@@ -70,9 +71,17 @@ impl Bench<'_> {
         Ok(Stored {
             message: Unit { times: together.0.times, each: message },
             commit: Unit { times: alone.0.times, each: commit },
-            millis,
+            millis: millis[0],
             bytes: (self.target.envelopes_bytes()? - before).max(0.0) / stored,
         })
+    }
+
+    /// For how many milliseconds a commit holds up the next: what passes between two commits of a
+    /// node, beside what passes between two messages.
+    fn holds_up(&self, spent: &Spent) -> f64 {
+        let millis = self.nodes * spent.seconds * 1_000.0;
+        let commits = spent.cost.write_transactions;
+        if commits > 0.0 { (millis / commits - millis / spent.stored).max(0.0) } else { 0.0 }
     }
 
     /// What it costs to take what waits, and what sweeps do meanwhile.
