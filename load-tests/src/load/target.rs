@@ -144,19 +144,12 @@ impl Target {
         rate(bytes.sum(), 1_024.0)
     }
 
-    /// Bytes of the service's database; of a file, with its log.
-    pub fn database_bytes(&self) -> Result<f64> {
-        self.bytes("pg_database_size(current_database())")
-    }
-
     /// Bytes of the envelopes that wait, indexes included; of a file, all of it.
     pub fn envelopes_bytes(&self) -> Result<f64> {
-        self.bytes("pg_total_relation_size('envelopes')")
-    }
-
-    fn bytes(&self, of: &str) -> Result<f64> {
         let bytes = match (&self.running, self.beneath()?) {
-            (_, Some(beneath)) => beneath.query(&format!("SELECT {of}"))?.parse()?,
+            (_, Some(beneath)) => {
+                beneath.query("SELECT pg_total_relation_size('envelopes')")?.parse()?
+            }
             (Running::Node(node), None) => {
                 let mut bytes = 0;
                 for file in fs::read_dir(node.data_dir())? {

@@ -35,10 +35,6 @@ pub struct Costs {
     pub commit_millis: f64,
     /// Bytes of the store for an envelope that waits, indexes included.
     pub envelope_bytes: f64,
-    /// Bytes of the store for a user with a device, without one-time prekeys.
-    pub user_bytes: f64,
-    /// Bytes of the store for a chat.
-    pub chat_bytes: f64,
 }
 
 /// What something costs by being there.
@@ -178,8 +174,6 @@ impl Costs {
             ("chat_kib", self.chat_kib),
             ("commit_millis", self.commit_millis),
             ("envelope_bytes", self.envelope_bytes),
-            ("user_bytes", self.user_bytes),
-            ("chat_bytes", self.chat_bytes),
             ("ciphertext_length", self.ciphertext_length),
         ];
         for (name, size) in sizes {

@@ -145,8 +145,10 @@ impl Premises<'_> {
         let stored = sends * traffic.envelopes_per_send() * traffic.share_away;
         let waiting = stored * traffic.hours_stored / 24.0;
         let longer = traffic.envelope_bytes - costs.ciphertext_length;
-        let of_devices = (costs.user_bytes + traffic.prekey_bytes) * traffic.devices_per_user;
-        let of_user = of_devices + traffic.chats_kept * costs.chat_bytes / 2.0;
+        // What stays of a user or a chat is no more than what it adds to the log.
+        let (user, chat) = (costs.units.user.each.wal_bytes, costs.units.chat.each.wal_bytes);
+        let of_devices = (user + traffic.prekey_bytes) * traffic.devices_per_user;
+        let of_user = of_devices + traffic.chats_kept * chat / 2.0;
         let media = model.users * traffic.media_per_user;
         let media_at_a_time = media * traffic.media_hours / 24.0;
         Kept {

@@ -116,8 +116,6 @@ pub fn sizes(costs: &Costs, form: Form) -> String {
         ("memory of a connected device, KiB", costs.device.resident_kib),
         ("memory of a chat that a node remembers, KiB", costs.chat_kib),
         ("a stored envelope in the database, bytes", costs.envelope_bytes),
-        ("a user with a device in the database, bytes", costs.user_bytes),
-        ("a chat in the database, bytes", costs.chat_bytes),
         ("a commit of stored messages holds up the next for, ms", costs.commit_millis),
     ];
     let rows = rows.map(|(name, size)| vec![name.to_owned(), figure(size)]);

@@ -104,7 +104,7 @@ impl<'a> Bench<'a> {
         let taken = self.take_all(&roles, visit).await?;
         let length = self.stage.around.manner.ciphertext_length;
         // Each of those who were enrolled has opened a chat.
-        let user = Unit { each: enrolled.0.each - chat.0.each, ..enrolled.0 };
+        let user = Unit { each: enrolled.each - chat.each, ..enrolled };
         Ok(Costs {
             machine: description(),
             build: build()?,
@@ -128,14 +128,12 @@ impl<'a> Bench<'a> {
                 first_taken: taken.first,
                 further_taken: taken.further,
                 swept: taken.swept,
-                chat: chat.0,
+                chat,
                 user,
             },
             chat_kib,
             commit_millis: stored.millis,
             envelope_bytes: stored.bytes,
-            user_bytes: (enrolled.1 - chat.1).max(0.0),
-            chat_bytes: chat.1,
         })
     }
 
@@ -157,16 +155,14 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// What a user costs who is enrolled and opens a chat, and the bytes that stay.
-    async fn enroll(&mut self) -> Result<(Unit, f64)> {
+    /// What a user costs who is enrolled and opens a chat.
+    async fn enroll(&mut self) -> Result<Unit> {
         let count = NEW.min(self.everyone.len() / 4).max(2);
         let channel = self.target.channel()?;
-        let before = self.target.database_bytes()?;
         self.stage.begin(&format!("enrolling {count} users"))?;
         Population::enroll(&channel, self.target.operator_key(), count, |_| {}).await?;
         let (_, cost) = self.end("enroll")?;
-        let count = rate(count as u64, 1.0);
-        Ok((each(cost, count), (self.target.database_bytes()? - before).max(0.0) / count))
+        Ok(each(cost, rate(count as u64, 1.0)))
     }
 
     /// What a sign-in costs, and what a visit does beside it.
@@ -214,19 +210,17 @@ impl<'a> Bench<'a> {
         Roles { new, far, unknown }
     }
 
-    /// What a chat costs, and the bytes that stay.
-    async fn open_chats(&mut self, roles: &Roles) -> Result<(Unit, f64)> {
+    /// What a chat costs.
+    async fn open_chats(&mut self, roles: &Roles) -> Result<Unit> {
         // Connections to the database plan a statement when they first come by it.
         let (first, rest) = roles.new.split_at(roles.new.len() / 3);
         open(first).await;
-        let before = self.target.database_bytes()?;
         self.stage.begin(&format!("opening {} chats", rest.len()))?;
         open(rest).await;
         let (_, cost) = self.end("open chats")?;
         let missing = roles.new.iter().find(|couple| !Couple::has_chat(&couple.from, &couple.to));
         ensure!(missing.is_none(), "a chat could not be opened");
-        let count = rate(rest.len() as u64, 1.0);
-        Ok((each(cost, count), (self.target.database_bytes()? - before).max(0.0) / count))
+        Ok(each(cost, rate(rest.len() as u64, 1.0)))
     }
 }
 
