@@ -18,6 +18,8 @@ use crate::machine::{children, cpu_ticks, of_ticks};
 const REDIS_WAIT_MAX: Duration = Duration::from_secs(5);
 const COUNTERS: &str =
     "SELECT pg_current_wal_lsn() - '0/0', pg_snapshot_xmax(pg_current_snapshot())";
+/// Readings of processes of which one ends each time.
+const READINGS_MAX: u32 = 10;
 /// The commands of one reading of the counters, which are not the service's.
 const OWN_COMMANDS: u64 = 1;
 
@@ -110,21 +112,43 @@ impl UsedBeneath {
     }
 }
 
-/// The CPU time of a process, of what it started and still runs, and of what has ended.
+/// The CPU time of a process, of what it started and still runs, and of what has ended. Reads again
+/// where a child ends meanwhile, which would count twice or not at all.
 fn cpu_of_tree(pid: u32) -> Result<Duration> {
+    let mut read = read_tree(pid)?;
+    for _ in 0..READINGS_MAX {
+        let again = read_tree(pid)?;
+        if read.is_whole && read.ended == again.ended {
+            break;
+        }
+        read = again;
+    }
+    Ok(read.cpu)
+}
+
+/// One reading of a process and its children.
+struct Tree {
+    cpu: Duration,
+    ended: u64,
+    /// Whether no child ended between its listing and its reading.
+    is_whole: bool,
+}
+
+fn read_tree(pid: u32) -> Result<Tree> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("the process {pid} is gone"))?;
     let own = cpu_ticks(&stat).zip(ended_ticks(&stat));
     let (own, ended) = own.with_context(|| format!("read /proc/{pid}/stat"))?;
-    let mut cpu = of_ticks(own + ended);
+    let (mut cpu, mut is_whole) = (of_ticks(own + ended), true);
     for child in children(pid)? {
-        // It may end while it is looked at. Of a process with one thread the scheduler knows the
-        // nanoseconds, where `stat` has hundredths of a second.
+        // Of a process with one thread the scheduler knows the nanoseconds, where `stat` has
+        // hundredths of a second.
         let schedstat = fs::read_to_string(format!("/proc/{child}/schedstat")).unwrap_or_default();
         let ran = schedstat.split(' ').next().and_then(|field| field.parse().ok());
+        is_whole &= ran.is_some();
         cpu += Duration::from_nanos(ran.unwrap_or_default());
     }
-    Ok(cpu)
+    Ok(Tree { cpu, ended, is_whole })
 }
 
 /// User and system time of the children that were waited for.
