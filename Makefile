@@ -4,11 +4,12 @@ SHELL := bash
 STORE ?= embedded
 PROFILE ?= peak
 OPTIONS ?=
+USERS ?= 1000000
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUF := tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test faults faults-control histories bench load lint gen check-gen \
+.PHONY: help build demo test faults faults-control histories bench load costs size scaling lint gen check-gen \
 	vectors up cluster setup clean
 
 help: ## List the targets
@@ -51,6 +52,18 @@ load: ## Load the service and check what it promises (PROFILE=peak, OPTIONS='--s
 	@scripts/setup servers
 	cargo build --release --workspace --bin plasma --bin plasma-load
 	@$(TARGET)/release/plasma-load $(PROFILE) $(OPTIONS)
+
+costs: ## Measure what each thing that people do costs (target/load/costs.units.json)
+	@scripts/setup servers
+	cargo build --release --workspace --bin plasma --bin plasma-load
+	@$(TARGET)/release/plasma-load costs --store postgres --nodes 3 $(OPTIONS)
+
+size: build ## Say what a number of users needs and what runs out first (USERS=1000000)
+	@$(TARGET)/debug/plasma-load size --users $(USERS) $(OPTIONS)
+
+scaling: build ## Print the tables of docs/SCALING.md into it, from what is measured and checked in
+	@$(TARGET)/debug/plasma-load size --document docs/SCALING.md
+	@$(TARGET)/debug/plasma-load size --document docs/SCALING.md --check load-tests/measured/*.json
 
 lint: ## Check format, clippy and the contract
 	@scripts/setup buf

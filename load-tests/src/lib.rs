@@ -26,4 +26,5 @@ pub mod options;
 pub mod population;
 pub mod relay;
 pub mod report;
+pub mod size;
 pub mod traffic;

@@ -84,7 +84,7 @@ fn numbers(list: &str) -> Option<Vec<usize>> {
 }
 
 /// The processes that a process started and that still run.
-fn children(parent: u32) -> Result<Vec<u32>> {
+pub(crate) fn children(parent: u32) -> Result<Vec<u32>> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
@@ -175,6 +175,23 @@ pub fn cpu_of_children(pid: u32) -> Result<Duration> {
     Ok(of_ticks(ticks))
 }
 
+/// The machine in words: cores that this process may use, their kind, memory.
+pub fn description() -> String {
+    let field = |file: &str, name: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().strip_prefix(':').map(str::to_owned));
+        line.map_or_else(|| "unknown".to_owned(), |value| value.trim().to_owned())
+    };
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = total.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    let gib = kib.unwrap_or_default() >> 20;
+    format!("{cores} cores of {}, {gib} GiB", field("/proc/cpuinfo", "model name"))
+}
+
 /// The CPU time that the calling thread has used.
 pub fn own_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -197,14 +214,14 @@ pub struct Spent {
 }
 
 /// User and system time of a line of `/proc/<pid>/stat`, in ticks.
-fn cpu_ticks(stat: &str) -> Option<u64> {
+pub(crate) fn cpu_ticks(stat: &str) -> Option<u64> {
     // The name, in parentheses, may hold anything; what follows it begins with the third field.
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ').skip(11);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
-fn of_ticks(ticks: u64) -> Duration {
+pub(crate) fn of_ticks(ticks: u64) -> Duration {
     Duration::from_nanos(
         ticks.saturating_mul(1_000_000_000 / rustix::param::clock_ticks_per_second()),
     )

@@ -124,6 +124,8 @@ pub enum Happening {
     SignedIn,
     /// A chat was opened.
     ChatOpened,
+    /// A message was written in a chat that had rested for so long that its node must look it up.
+    LookedUp,
     /// Acknowledgements were given up; what they were for is offered again.
     AcknowledgementLost,
 }

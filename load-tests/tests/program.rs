@@ -57,6 +57,27 @@ fn a_service_that_keeps_its_promises_is_reported_clean() {
     assert_eq!((&phases[1]["stored"], &phases[2]["received"]), (&60.into(), &60.into()));
 }
 
+#[test]
+fn unit_costs_are_measured_one_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let output = load(data, &["costs"], "");
+    assert!(output.status.success(), "{}", errors(&output));
+    let path = data.join("costs.units.json");
+    let costs: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let times = |unit: &str| costs["units"][unit]["times"].as_f64().unwrap();
+    assert_eq!((times("near"), times("visit")), (96.0, 58.0), "{costs}");
+    assert!(times("stored") >= 95.0 && times("look_up") > 10.0, "{costs}");
+    assert!(costs["units"]["near"]["each"]["node_micros"].as_f64().unwrap() > 0.0, "{costs}");
+    // On one node nothing goes between two.
+    assert_eq!(costs["units"]["far"], Value::Null);
+    let sized = Command::new(env!("CARGO_BIN_EXE_plasma-load"))
+        .args(["size", "--costs", path.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(errors(&sized).contains("--store postgres --nodes 3"), "{}", errors(&sized));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_lies_is_found_out_and_the_program_ends_with_1() {
     let node = Node::builder().unlimited_rates().start().await.unwrap();

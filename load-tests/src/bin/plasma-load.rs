@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 use plasma_load_tests::load::options::{Arguments, Mode};
-use plasma_load_tests::{load, relay};
+use plasma_load_tests::size::Form;
+use plasma_load_tests::{load, relay, size};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -21,16 +22,26 @@ fn main() -> ExitCode {
 
 /// Whether every promise was kept.
 fn run(arguments: &Arguments) -> Result<bool> {
-    if let Some(Mode::RelayServer { listen }) = arguments.mode {
+    match &arguments.mode {
         // The runtime that `plasma serve` has.
-        return Runtime::new()?.block_on(relay::serve(listen)).map(|()| true);
+        Some(Mode::RelayServer { listen }) => {
+            return Runtime::new()?.block_on(relay::serve(*listen)).map(|()| true);
+        }
+        Some(Mode::Size(arguments)) => return size::run(arguments),
+        None => {}
     }
     let profile = arguments.profile.context("a profile")?;
     let options = &arguments.options;
     let threads = usize::from(options.threads);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(load::run(profile, options))?;
-    let [json, html] = outcome.write(&load::output(profile, options))?;
+    let path = load::output(profile, options);
+    let [json, html] = outcome.write(&path)?;
+    if let Some(costs) = outcome.costs.as_ref() {
+        let units = path.with_extension("units.json");
+        costs.write(&units)?;
+        println!("{}\nunit costs written to {}", size::units(costs, Form::Plain), units.display());
+    }
     println!("{}\nwritten to {} and {}", outcome.text(), json.display(), html.display());
     Ok(outcome.is_clean)
 }

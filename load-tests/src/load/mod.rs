@@ -5,8 +5,10 @@
 //! report is in this crate's README.
 
 pub mod arrival;
+pub mod beneath;
 pub mod limits;
 pub mod options;
+pub mod plan;
 pub mod profiles;
 pub mod progress;
 pub mod report;
@@ -20,7 +22,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-use self::options::{Options, Plan, Profile};
+use self::options::{Options, Profile};
+use self::plan::Plan;
 use self::progress::say;
 use self::report::Outcome;
 use self::stage::Stage;
@@ -69,7 +72,7 @@ pub async fn run(profile: Profile, options: &Options) -> Result<Outcome> {
         (opaque, sealed.await?)
     };
     let mut stage = Stage::new(plan, &target, around, opaque, sealed)?;
-    let more = profiles::play(profile, &mut stage).await?;
+    let more = profiles::play(profile, &mut stage, &target).await?;
     let outcome = stage.finish(profile, &target).await?;
     Ok(Outcome { more, ..outcome })
 }

@@ -1,11 +1,11 @@
-//! What a load is asked for, and what each profile is by default.
+//! What a load is asked for.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::size::SizeArguments;
 use crate::traffic::Transport;
 
 /// The command line.
@@ -41,6 +41,8 @@ pub enum Mode {
         #[arg(long)]
         listen: SocketAddr,
     },
+    /// Say what a number of users needs, or check that against reports
+    Size(Box<SizeArguments>),
 }
 
 /// A kind of load.
@@ -59,6 +61,8 @@ pub enum Profile {
     Storm,
     /// A moderate load for long
     Soak,
+    /// What each thing that people do costs, one at a time
+    Costs,
 }
 
 impl Profile {
@@ -71,6 +75,7 @@ impl Profile {
             Self::Offline => "offline",
             Self::Storm => "storm",
             Self::Soak => "soak",
+            Self::Costs => "costs",
         }
     }
 
@@ -160,62 +165,6 @@ pub struct Options {
     pub output: Option<PathBuf>,
 }
 
-/// A profile in numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Plan {
-    /// Devices that write random bytes.
-    pub devices: usize,
-    /// Devices that are the Rust client.
-    pub sealed: usize,
-    /// Messages per second; what `peak` does comes from its model where this is unset.
-    pub rate: Option<f64>,
-    /// For how long.
-    pub window: Duration,
-    /// Messages in flight at most.
-    pub in_flight: usize,
-    /// Messages of `offline`.
-    pub messages: usize,
-    /// Reconnections of everybody.
-    pub storms: u32,
-}
-
-impl Plan {
-    /// What a profile is with these options.
-    pub fn of(profile: Profile, options: &Options) -> Self {
-        let quick = options.quick;
-        let pick = |quickly: u32, usually: u32| if quick { quickly } else { usually };
-        let (devices, sealed, seconds) = match profile {
-            Profile::Peak => (pick(60, 10_000), pick(4, 40), pick(4, 120)),
-            Profile::Connected => (pick(60, 10_000), 0, pick(3, 60)),
-            Profile::Relay => (pick(20, 200), 0, pick(1, 5)),
-            Profile::Offline => (pick(20, 200), 0, 0),
-            Profile::Storm => (pick(40, 2_000), 0, pick(2, 15)),
-            Profile::Soak => (pick(20, 1_000), pick(2, 20), pick(3, 1_800)),
-        };
-        let devices = options.devices.unwrap_or(devices);
-        let rate = match profile {
-            Profile::Peak | Profile::Relay | Profile::Offline => None,
-            // Each device writes once a minute.
-            Profile::Connected => Some(if quick { 20.0 } else { f64::from(devices) / 60.0 }),
-            Profile::Storm | Profile::Soak => Some(if quick { 20.0 } else { 50.0 }),
-        };
-        let seconds = options.seconds.unwrap_or(seconds.into());
-        let is_bare = options.target == TargetKind::Bare;
-        Self {
-            devices: devices as usize,
-            sealed: options.sealed.unwrap_or(if is_bare { 0 } else { sealed }) as usize,
-            rate: options.rate.or(rate),
-            window: Duration::from_secs(seconds),
-            in_flight: options.in_flight.unwrap_or(match profile {
-                Profile::Relay => pick(16, 512),
-                _ => pick(16, 64),
-            }) as usize,
-            messages: options.messages.unwrap_or(pick(200, 20_000)) as usize,
-            storms: options.storms.unwrap_or(pick(1, 3)),
-        }
-    }
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
     let is_allowed = rate > 0.0 && rate <= 1_000_000.0;
@@ -232,7 +181,8 @@ fn sealed_count(text: &str) -> Result<u32, String> {
 mod tests {
     use clap::{CommandFactory, Parser, ValueEnum};
 
-    use super::{Arguments, Plan, Profile};
+    use super::{Arguments, Profile};
+    use crate::load::plan::Plan;
 
     fn parse(words: &[&str]) -> Result<Arguments, clap::Error> {
         Arguments::try_parse_from([&["plasma-load"], words].concat())
@@ -262,15 +212,6 @@ mod tests {
         ];
         for words in wrong {
             assert!(parse(words).is_err(), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn a_quick_run_is_small() {
-        for profile in Profile::value_variants() {
-            let arguments = parse(&[profile.name(), "--quick"]).unwrap();
-            let plan = Plan::of(*profile, &arguments.options);
-            assert!(plan.devices <= 60 && plan.window.as_secs() <= 4, "{plan:?}");
         }
     }
 }

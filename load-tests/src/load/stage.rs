@@ -9,15 +9,17 @@ use serde_json::{Map, Value};
 use tokio::task::JoinSet;
 
 use super::arrival::clockwork;
-use super::options::{Plan, Profile};
+use super::options::Profile;
+use super::plan::Plan;
 use super::progress::say;
-use super::report::{Outcome, Phase};
+use super::report::{Outcome, Phase, ServersUsed};
 use super::series::{Series, rate};
 use super::server::Servers;
 use super::target::Target;
 use crate::dice::Dice;
 use crate::ledger::{Policy, Tally};
 use crate::meters::Readings;
+use crate::size::Costs;
 use crate::traffic::{Device, Leaving, Surroundings};
 
 /// Connections that are opened at a time, where it is not the point to open all at once.
@@ -42,11 +44,13 @@ pub struct Stage {
     pub around: Arc<Surroundings>,
     /// Chance.
     pub dice: Dice,
+    /// What the profile `costs` measured.
+    pub costs: Option<Costs>,
     servers: Servers,
     series: Series,
     phases: Vec<Phase>,
     readings: Readings,
-    begun: Option<(Instant, Tally)>,
+    begun: Option<(Instant, Tally, usize)>,
 }
 
 impl Stage {
@@ -63,7 +67,8 @@ impl Stage {
             opaque,
             sealed,
             dice: Dice::new(around.ledger.seed()),
-            servers: Servers::watch(target.processes())?,
+            costs: None,
+            servers: Servers::watch(target.processes(), target.beneath()?)?,
             series: Series::start(Arc::clone(&around)),
             around,
             phases: Vec::new(),
@@ -77,22 +82,27 @@ impl Stage {
         self.opaque.iter().chain(&self.sealed)
     }
 
+    /// How many devices listen.
+    fn listening(&self) -> usize {
+        self.everyone().filter(|device| device.is_listening()).count()
+    }
+
     /// Begins a phase: what is measured from now on belongs to it.
     pub fn begin(&mut self, what: &str) -> Result<()> {
         say(what);
         let before = self.around.meters.restart();
         self.readings.add(&before);
-        self.servers.take()?;
-        self.begun = Some((Instant::now(), self.around.ledger.tally()));
+        self.servers.begin()?;
+        self.begun = Some((Instant::now(), self.around.ledger.tally(), self.listening()));
         Ok(())
     }
 
     /// Ends a phase, with what else is worth knowing of it.
     pub fn end(&mut self, name: impl Into<String>, more: Map<String, Value>) -> Result<&Phase> {
-        let (begun, before) = self.begun.take().context("a phase has begun")?;
+        let (begun, before, listened) = self.begun.take().context("a phase has begun")?;
         let seconds = begun.elapsed().as_secs_f64();
         let readings = self.around.meters.restart();
-        let (now, used) = (self.around.ledger.tally(), self.servers.take()?);
+        let (now, used) = (self.around.ledger.tally(), self.servers.used()?);
         let (sent, received) = (now.sent - before.sent, now.received - before.received);
         self.phases.push(Phase {
             name: name.into(),
@@ -106,11 +116,9 @@ impl Stage {
             caught_up: readings.caught_up.summary(),
             answer: readings.answer.summary(),
             distribution: readings.delivery.distribution(),
-            server_cpu_seconds: used.map(|used| used.cpu_seconds),
-            server_micros_per_message: used
-                .filter(|_| received > 0)
-                .map(|used| used.cpu_seconds * 1e6 / rate(received, 1.0)),
-            server_resident_mib: used.map(|used| used.resident_mib),
+            happenings: readings.happenings.clone(),
+            listening: [listened, self.listening()],
+            servers: used.map(|used| ServersUsed::of(&used, received)),
             more,
         });
         self.readings.add(&readings);
@@ -230,6 +238,7 @@ impl Stage {
             failures: self.readings.failures,
             is_clean: verdict.is_clean(),
             verdict,
+            costs: self.costs,
             more: Map::new(),
         })
     }

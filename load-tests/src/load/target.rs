@@ -10,8 +10,11 @@ use plasma_testkit::{Cluster, ClusterKind, Node};
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Channel, Endpoint};
 
+use super::beneath::Beneath;
 use super::options::{Options, StoreKind, TargetKind};
 use super::progress::say;
+use super::series::rate;
+use crate::machine::resident;
 use crate::population::Population;
 use crate::relay::RelayProcess;
 use crate::traffic::{Link, sign_in};
@@ -125,6 +128,40 @@ impl Target {
             Running::Relay(relay) => vec![relay.pid()],
             Running::Elsewhere => Vec::new(),
         }
+    }
+
+    /// What the nodes stand on, where it was started here and can be measured.
+    pub fn beneath(&self) -> Result<Option<Beneath>> {
+        match &self.running {
+            Running::Cluster(cluster) => Beneath::of(cluster),
+            Running::Node(_) | Running::Relay(_) | Running::Elsewhere => Ok(None),
+        }
+    }
+
+    /// Memory of the nodes that is in RAM, in KiB.
+    pub fn resident_kib(&self) -> f64 {
+        let bytes = self.processes().into_iter().filter_map(|pid| resident(pid).ok());
+        rate(bytes.sum(), 1_024.0)
+    }
+
+    /// Bytes of the envelopes that wait, indexes included; of a file, all of it.
+    pub fn envelopes_bytes(&self) -> Result<f64> {
+        let bytes = match (&self.running, self.beneath()?) {
+            (_, Some(beneath)) => {
+                beneath.query("SELECT pg_total_relation_size('envelopes')")?.parse()?
+            }
+            (Running::Node(node), None) => {
+                let mut bytes = 0;
+                for file in fs::read_dir(node.data_dir())? {
+                    bytes += file?.metadata()?.len();
+                }
+                bytes
+            }
+            (Running::Cluster(_) | Running::Relay(_) | Running::Elsewhere, None) => {
+                anyhow::bail!("only a store that is started here can be measured")
+            }
+        };
+        Ok(rate(bytes, 1.0))
     }
 
     /// A channel to the first node.

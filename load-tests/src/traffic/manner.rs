@@ -19,6 +19,8 @@ pub struct Manner {
     pub call_timeout: Duration,
     /// For how long a call is tried again.
     pub patience: Duration,
+    /// For how long nodes remember what they looked up for a message (`messaging/src/directory`).
+    pub look_ups_kept: Duration,
     /// Silence after which a stream counts as dead.
     pub silence: Duration,
     /// The shortest and the longest wait before a stream is opened again.
@@ -35,6 +37,7 @@ impl Default for Manner {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(15),
             patience: Duration::from_secs(20),
+            look_ups_kept: Duration::from_mins(5),
             silence: Duration::from_mins(1),
             backoff: (Duration::from_millis(50), Duration::from_secs(2)),
         }

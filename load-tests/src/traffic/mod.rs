@@ -120,6 +120,14 @@ impl Device {
         }
     }
 
+    /// Whether it listens: it was told to, and has not left.
+    pub fn is_listening(&self) -> bool {
+        match self {
+            Self::Opaque(device) => device.is_listening(),
+            Self::Sealed(device) => device.is_listening(),
+        }
+    }
+
     /// Waits until everything that was stored for it has come; `false` where that takes too long.
     pub async fn until_ready(&self, at_most: Duration) -> bool {
         match self {

@@ -72,6 +72,11 @@ impl SealedDevice {
         *listening = Some(tokio::spawn(Arc::clone(self).listen(events)));
     }
 
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.listening().as_ref().is_some_and(|task| !task.is_finished())
+    }
+
     /// Waits until what was stored for the device has come.
     pub async fn until_ready(&self, at_most: Duration) -> bool {
         self.presence.until_ready(at_most).await

@@ -1,5 +1,6 @@
 //! The kinds of load.
 
+mod costs;
 mod offline;
 mod peak;
 mod relay;
@@ -11,12 +12,18 @@ use serde_json::{Map, Value};
 
 use super::options::Profile;
 use super::stage::Stage;
+use super::target::Target;
 use crate::dice::Dice;
 use crate::traffic::Device;
 
 /// Plays a profile; what the report tells of it beside its phases.
-pub async fn play(profile: Profile, stage: &mut Stage) -> Result<Map<String, Value>> {
+pub async fn play(
+    profile: Profile,
+    stage: &mut Stage,
+    target: &Target,
+) -> Result<Map<String, Value>> {
     match profile {
+        Profile::Costs => costs::play(stage, target).await,
         Profile::Peak => peak::play(stage).await,
         Profile::Connected | Profile::Soak => steady::play(stage).await,
         Profile::Relay => relay::play(stage).await,

@@ -12,10 +12,13 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::beneath::UsedBeneath;
 use super::options::Profile;
-use super::series::Point;
+use super::series::{Point, rate};
+use super::server::Used;
 use crate::ledger::Verdict;
 use crate::meters::{Happening, Summary};
+use crate::size::Costs;
 use crate::traffic::Transport;
 
 /// A part of a load.
@@ -43,15 +46,59 @@ pub struct Phase {
     pub answer: Summary,
     /// Points of the distribution of `delivery`: part of all, milliseconds.
     pub distribution: Vec<(f64, f64)>,
-    /// User and system time of the nodes; none where they were not started here.
-    pub server_cpu_seconds: Option<f64>,
-    /// The same for each envelope that arrived, in microseconds.
-    pub server_micros_per_message: Option<f64>,
-    /// Memory of the nodes at the end.
-    pub server_resident_mib: Option<f64>,
+    /// What happened beneath, how often.
+    pub happenings: BTreeMap<Happening, u64>,
+    /// Devices that listened at the beginning and at the end.
+    pub listening: [usize; 2],
+    /// What the nodes and the servers beneath them used; none where they were not started here.
+    #[serde(flatten)]
+    pub servers: Option<ServersUsed>,
     /// What else is worth knowing.
     #[serde(flatten)]
     pub more: Map<String, Value>,
+}
+
+/// What the service used in a part of a load, with what that is for each envelope that arrived.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct ServersUsed {
+    /// User and system time of the nodes.
+    pub server_cpu_seconds: f64,
+    /// The same for each envelope that arrived, in microseconds.
+    pub server_micros_per_message: Option<f64>,
+    /// Memory of the nodes at the end.
+    pub server_resident_mib: f64,
+    /// What PostgreSQL and Redis used; none where they were not started here.
+    #[serde(flatten)]
+    pub beneath: Option<BeneathUsed>,
+}
+
+/// What PostgreSQL and Redis used.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct BeneathUsed {
+    /// In all.
+    #[serde(flatten)]
+    pub all: UsedBeneath,
+    /// CPU of PostgreSQL for each envelope that arrived, in microseconds.
+    pub postgres_micros_per_message: Option<f64>,
+    /// CPU of Redis for each envelope that arrived, in microseconds.
+    pub redis_micros_per_message: Option<f64>,
+}
+
+impl ServersUsed {
+    /// What was used while so many envelopes arrived.
+    pub fn of(used: &Used, received: u64) -> Self {
+        let each = |seconds: f64| (received > 0).then(|| seconds * 1e6 / rate(received, 1.0));
+        Self {
+            server_cpu_seconds: used.cpu_seconds,
+            server_micros_per_message: each(used.cpu_seconds),
+            server_resident_mib: used.resident_mib,
+            beneath: used.beneath.map(|all| BeneathUsed {
+                all,
+                postgres_micros_per_message: each(all.postgres_cpu_seconds),
+                redis_micros_per_message: each(all.redis_cpu_seconds),
+            }),
+        }
+    }
 }
 
 /// A load that is over.
@@ -85,6 +132,9 @@ pub struct Outcome {
     pub is_clean: bool,
     /// The judgement.
     pub verdict: Verdict,
+    /// The unit costs that the profile `costs` measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub costs: Option<Costs>,
     /// What the profile tells beside.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -137,7 +187,7 @@ impl Outcome {
 }
 
 /// What the columns of the table say of a phase.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 15] = [
     "phase",
     "s",
     "sent",
@@ -150,10 +200,15 @@ const COLUMNS: [&str; 12] = [
     "max ms",
     "server µs/msg",
     "server MiB",
+    "pg µs/msg",
+    "redis µs/msg",
+    "WAL MB",
 ];
 
 fn row(phase: &Phase) -> [String; COLUMNS.len()] {
     let optional = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number);
+    let servers = phase.servers.as_ref();
+    let beneath = servers.and_then(|used| used.beneath.as_ref());
     [
         phase.name.clone(),
         number(phase.seconds),
@@ -165,8 +220,11 @@ fn row(phase: &Phase) -> [String; COLUMNS.len()] {
         number(phase.delivery.p99),
         number(phase.delivery.p99_9),
         number(phase.delivery.max),
-        optional(phase.server_micros_per_message),
-        optional(phase.server_resident_mib),
+        optional(servers.and_then(|used| used.server_micros_per_message)),
+        optional(servers.map(|used| used.server_resident_mib)),
+        optional(beneath.and_then(|used| used.postgres_micros_per_message)),
+        optional(beneath.and_then(|used| used.redis_micros_per_message)),
+        optional(beneath.map(|used| rate(used.all.wal_bytes, 1e6))),
     ]
 }
 

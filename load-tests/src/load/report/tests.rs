@@ -3,10 +3,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::{Outcome, Phase};
+use super::{Outcome, Phase, ServersUsed};
 use crate::ledger::{Answer, Ledger, Policy, Witness};
+use crate::load::beneath::UsedBeneath;
 use crate::load::options::Profile;
 use crate::load::series::Point;
+use crate::load::server::Used;
 use crate::meters::{Happening, Latencies};
 use crate::traffic::Transport;
 
@@ -22,6 +24,14 @@ fn outcome(is_lost: bool) -> Outcome {
     for millis in 1..=100 {
         latencies.record(Duration::from_millis(millis));
     }
+    let beneath = UsedBeneath {
+        postgres_cpu_seconds: 0.02,
+        redis_cpu_seconds: 0.003,
+        wal_bytes: 4_500_000,
+        write_transactions: 9,
+        redis_commands: 400,
+    };
+    let used = Used { cpu_seconds: 0.01, resident_mib: 12.0, beneath: Some(beneath) };
     let phase = |in_flight: u32| Phase {
         name: format!("{in_flight} in flight"),
         seconds: 2.0,
@@ -34,9 +44,9 @@ fn outcome(is_lost: bool) -> Outcome {
         caught_up: Latencies::default().summary(),
         answer: latencies.summary(),
         distribution: latencies.distribution(),
-        server_cpu_seconds: Some(0.01),
-        server_micros_per_message: Some(100.0),
-        server_resident_mib: None,
+        happenings: BTreeMap::from([(Happening::Opened, 2)]),
+        listening: [0, 2],
+        servers: Some(ServersUsed::of(&used, 100)),
         more: Map::from_iter([("in_flight".to_owned(), json!(in_flight))]),
     };
     let point = |at: f64| Point {
@@ -63,6 +73,7 @@ fn outcome(is_lost: bool) -> Outcome {
         failures: BTreeMap::new(),
         is_clean: verdict.is_clean(),
         verdict,
+        costs: None,
         more: Map::from_iter([("most_per_second".to_owned(), json!(100.0))]),
     }
 }
@@ -81,6 +92,13 @@ fn a_report_is_written_with_the_fields_that_readers_expect() {
     assert_eq!(read["happenings"]["opened"], 2);
     let p99 = read["phases"][0]["delivery"]["p99"].as_f64().unwrap();
     assert!((p99 - 99.0).abs() < 0.2, "{p99}");
+    let used = |field: &str| read["phases"][0][field].as_f64().unwrap();
+    assert_eq!((used("server_cpu_seconds"), used("server_micros_per_message")), (0.01, 100.0));
+    assert_eq!(
+        (used("postgres_micros_per_message"), used("redis_micros_per_message")),
+        (200.0, 30.0)
+    );
+    assert_eq!((used("wal_bytes"), used("write_transactions")), (4.5e6, 9.0));
 }
 
 #[test]

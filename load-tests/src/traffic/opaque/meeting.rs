@@ -25,7 +25,7 @@ impl OpaqueDevice {
             (Some(own), Some(other)) => own.tenant == other.tenant && own.user != other.user,
             _ => false,
         };
-        are_of_one_platform && !self.has_contact(other.number)
+        are_of_one_platform && self.chat_with(other.number).is_none()
     }
 
     /// Opens a chat with the user of another device, in which both can write then.
@@ -73,11 +73,5 @@ impl OpaqueDevice {
             Credential::Session { identity, .. } => Some(Arc::as_ref(identity).address()),
             Credential::Fixed(_) => None,
         }
-    }
-
-    fn has_contact(&self, peer: crate::ledger::DeviceNumber) -> bool {
-        let contacts = self.contacts.read();
-        let contacts = contacts.unwrap_or_else(std::sync::PoisonError::into_inner);
-        contacts.iter().any(|contact| contact.peer == peer)
     }
 }

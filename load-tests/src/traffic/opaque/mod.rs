@@ -6,9 +6,10 @@ mod meeting;
 mod on_stream;
 mod sending;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
@@ -32,6 +33,8 @@ pub struct OpaqueDevice {
     own_manifest_hash: Bytes,
     credential: Credential,
     contacts: RwLock<Vec<Arc<Contact>>>,
+    /// When it last wrote to whom.
+    wrote: Mutex<HashMap<DeviceNumber, Instant>>,
     around: Arc<Surroundings>,
     dice: Mutex<Dice>,
     /// The node that is tried next.
@@ -48,6 +51,12 @@ pub struct OpaqueDevice {
 struct Listening {
     task: JoinHandle<()>,
     in_order: CancellationToken,
+}
+
+impl Listening {
+    fn is_under_way(&self) -> bool {
+        !self.task.is_finished()
+    }
 }
 
 impl OpaqueDevice {
@@ -81,6 +90,7 @@ impl OpaqueDevice {
             own_manifest_hash,
             credential,
             contacts: RwLock::default(),
+            wrote: Mutex::default(),
             around: Arc::clone(around),
             dice: Mutex::new(Dice::new(around.ledger.seed() ^ u64::from(number))),
             turn: AtomicUsize::new(number as usize),
@@ -107,6 +117,12 @@ impl OpaqueDevice {
         self.contacts.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The place of the chat with the user of another device.
+    pub fn chat_with(&self, peer: DeviceNumber) -> Option<usize> {
+        let contacts = self.contacts.read().unwrap_or_else(PoisonError::into_inner);
+        contacts.iter().position(|contact| contact.peer == peer)
+    }
+
     /// The chat of a place, counted round; `None` where there is none at all.
     fn contact(&self, place: usize) -> Option<Arc<Contact>> {
         let contacts = self.contacts.read().unwrap_or_else(PoisonError::into_inner);
@@ -116,12 +132,17 @@ impl OpaqueDevice {
     /// Begins to listen.
     pub fn connect(self: &Arc<Self>) {
         let mut listening = self.listening();
-        if listening.as_ref().is_some_and(|listening| !listening.task.is_finished()) {
+        if listening.as_ref().is_some_and(Listening::is_under_way) {
             return;
         }
         let in_order = CancellationToken::new();
         let task = tokio::spawn(Arc::clone(self).listen(in_order.clone()));
         *listening = Some(Listening { task, in_order });
+    }
+
+    /// Whether it listens.
+    pub fn is_listening(&self) -> bool {
+        self.listening().as_ref().is_some_and(Listening::is_under_way)
     }
 
     /// Waits until what was stored for the device has come.

@@ -1,6 +1,6 @@
 //! Calls of an opaque device that are repeated until they are answered.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use super::super::call_error::CallError;
 use super::super::manner::Backoff;
 use super::super::speech::{Reply, SEND, number_of};
 use super::OpaqueDevice;
+use crate::ledger::DeviceNumber;
 use crate::meters::Happening;
 
 /// How a call that was repeated has failed for good. Why, the meters know.
@@ -28,6 +29,9 @@ impl OpaqueDevice {
     pub async fn send(&self, chat: usize, due: Instant) -> Sent {
         let Some(contact) = self.contact(chat) else { return Sent::Refused };
         let around = &self.around;
+        if self.has_rested(contact.peer) {
+            around.meters.count(Happening::LookedUp);
+        }
         let mark = around.ledger.begin(self.number, &[contact.peer], due);
         let content = around.filler.content(mark);
         let (path, request) = self.speech.send(&contact, &self.own_manifest_hash, mark, content);
@@ -63,6 +67,14 @@ impl OpaqueDevice {
                 Sent::Refused
             }
         }
+    }
+
+    /// Whether nothing was written to a device for so long that nodes have forgotten the chat;
+    /// something is now.
+    fn has_rested(&self, peer: DeviceNumber) -> bool {
+        let mut wrote = self.wrote.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = wrote.insert(peer, Instant::now());
+        before.is_none_or(|before| before.elapsed() > self.around.manner.look_ups_kept)
     }
 
     /// Makes a call, and makes it again, the same, while it may yet succeed and the patience lasts.
