@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use sea_orm_migration::{MigrationTrait, SchemaManager};
+use plasma_kit::Timestamp;
+use sea_orm_migration::SchemaManager;
 
 use super::*;
 use crate::delivery::DeviceKey;
@@ -18,6 +19,18 @@ impl World {
 
     fn to(&self) -> DeviceKey {
         (self.device.tenant, self.device.device)
+    }
+
+    /// Envelopes of a hundred bytes each, a microsecond apart.
+    fn parcels(&self, count: i64) -> Vec<Parcel> {
+        let env = Env::system();
+        let begin = env.now().0;
+        let parcel = |number| Parcel {
+            envelope: EnvelopeId(env.uuid_of(Timestamp(begin + number))),
+            ciphertext: Bytes::from_static(&[7; 100]),
+            ..self.parcel()
+        };
+        (0..count).map(parcel).collect()
     }
 
     async fn waiting(&self, except: &[EnvelopeId], portion: Portion) -> Vec<EnvelopeId> {
@@ -96,9 +109,7 @@ async fn an_envelope_is_deleted_for_its_own_device_alone() {
 #[tokio::test]
 async fn a_portion_is_the_oldest_that_was_not_offered_and_ends_by_count_or_bytes() {
     let world = World::new().await;
-    let parcels: Vec<Parcel> = (0..10)
-        .map(|_| Parcel { ciphertext: Bytes::from_static(&[7; 100]), ..world.parcel() })
-        .collect();
+    let parcels = world.parcels(10);
     let ids: Vec<EnvelopeId> = parcels.iter().map(|parcel| parcel.envelope).collect();
     world.batcher().insert(parcels.into_iter().rev().collect()).await.unwrap();
     assert_eq!(world.waiting(&[], ALL).await, ids);
@@ -116,7 +127,7 @@ async fn a_portion_is_the_oldest_that_was_not_offered_and_ends_by_count_or_bytes
 #[tokio::test]
 async fn the_order_of_the_queue_goes_down_and_up_again_and_every_envelope_stays() {
     let world = World::new().await;
-    let parcels: Vec<Parcel> = (0..10).map(|_| world.parcel()).collect();
+    let parcels = world.parcels(10);
     let ids: Vec<EnvelopeId> = parcels.iter().map(|parcel| parcel.envelope).collect();
     world.batcher().insert(parcels.clone()).await.unwrap();
     let manager = SchemaManager::new(world.db.for_migrations());
