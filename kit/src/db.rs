@@ -217,8 +217,8 @@ impl Db {
     /// Opens the pools. Makes the SQLite file where there is none.
     pub async fn connect(config: &DbConfig) -> Result<Self, DbErr> {
         let work = Database::connect(options(config, config.connections_max)).await?;
-        let reserved = Database::connect(options(config, RESERVED_CONNECTIONS)).await?;
-        let feed = Database::connect(options(config, 1)).await?;
+        let reserved = Database::connect(for_system(config, RESERVED_CONNECTIONS)).await?;
+        let feed = Database::connect(for_system(config, 1)).await?;
         let sqlite = work.get_database_backend() == DbBackend::Sqlite;
         let writer = sqlite.then(|| Arc::new(Semaphore::new(1)));
         Ok(Self { inner: Arc::new(Pools { work, reserved, feed, writer }) })
@@ -284,14 +284,28 @@ fn options(config: &DbConfig, connections_max: u32) -> ConnectOptions {
             // Overwrites deleted content: an acknowledged envelope leaves no ciphertext in the file.
             .pragma("secure_delete", "ON")
     });
+    options
+        .map_sqlx_postgres_opts(|postgres| postgres.application_name("plasma").options(SETTINGS));
+    options
+}
+
+/// What PostgreSQL is told for every connection.
+const SETTINGS: [(&str, &str); 5] = [
+    ("statement_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Options of the reserved connections and the feed's. Their statements all have an index, and their tables are
+/// empty at one moment and large at the next: a plan that was made for the empty table, which reads
+/// it from end to end, would be kept while it grows.
+fn for_system(config: &DbConfig, connections_max: u32) -> ConnectOptions {
+    let mut options = options(config, connections_max);
     options.map_sqlx_postgres_opts(|postgres| {
-        postgres.application_name("plasma").options([
-            ("statement_timeout", "10s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-            ("tcp_keepalives_idle", "10"),
-            ("tcp_keepalives_interval", "5"),
-            ("tcp_keepalives_count", "3"),
-        ])
+        let indexed = [("enable_seqscan", "off"), ("jit", "off")];
+        postgres.application_name("plasma").options(SETTINGS).options(indexed)
     });
     options
 }

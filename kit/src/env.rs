@@ -62,10 +62,21 @@ impl Env {
 
     /// A new time-ordered id (`UUIDv7`).
     pub fn uuid(&self) -> Uuid {
-        let now = self.now().0;
-        let seconds = u64::try_from(now.div_euclid(1_000_000)).unwrap_or_default();
-        let nanos = u32::try_from(now.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
-        Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))
+        self.uuid_of(self.now())
+    }
+
+    /// A new id (`UUIDv7`) of something that happened at a time. Ids sort as their times do, to the
+    /// microsecond: those below a millisecond are in the twelve bits after it (RFC 9562, 6.2,
+    /// method 3).
+    pub fn uuid_of(&self, time: Timestamp) -> Uuid {
+        let micros = u64::try_from(time.0).unwrap_or_default();
+        let (seconds, below) = (micros / 1_000_000, micros % 1_000_000);
+        let nanos = u32::try_from(below * 1_000).unwrap_or_default();
+        let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos));
+        let fraction = u16::try_from(below % 1_000 * 4_096 / 1_000).unwrap_or_default();
+        let mut bytes = id.into_bytes();
+        bytes[6..8].copy_from_slice(&(0x7000 | fraction).to_be_bytes());
+        Uuid::from_bytes(bytes)
     }
 
     /// Random bytes of the operating system.
@@ -100,5 +111,17 @@ mod tests {
         let (one, two) = (env.uuid(), env.uuid());
         assert_ne!(one, two);
         assert_eq!(one.get_version_num(), 7);
+        assert_eq!(one.get_variant(), uuid::Variant::RFC4122);
+    }
+
+    #[test]
+    fn ids_sort_as_their_times_to_the_microsecond() {
+        let env = Env::system();
+        let begin = env.now().0 / 1_000 * 1_000;
+        let ids: Vec<_> = (begin..begin + 2_000).map(|time| env.uuid_of(Timestamp(time))).collect();
+        assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
+        let (seconds, nanos) = ids[1_999].get_timestamp().unwrap().to_unix();
+        assert_eq!(seconds, u64::try_from(begin).unwrap() / 1_000_000);
+        assert_eq!(u64::from(nanos) / 1_000_000, u64::try_from(begin).unwrap() / 1_000 % 1_000 + 1);
     }
 }

@@ -26,6 +26,10 @@ const ROW_BYTES: usize = 512;
 /// How long an acknowledgement that met no row is remembered: it may have overtaken the insert.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_mins(1);
 const TOMBSTONES_MAX: u64 = 1_000_000;
+/// How long a deleted envelope is remembered: longer than a statement takes at most that has read
+/// its row just before.
+const DELETED_LIFETIME: Duration = Duration::from_secs(15);
+const DELETED_MAX: u64 = 500_000;
 
 /// What became of an insert: the devices that are gone and got nothing.
 type Inserted = Result<Arc<HashSet<DeviceKey>>, StoreError>;
@@ -56,6 +60,7 @@ pub(crate) struct Batcher {
     inserts: mpsc::Sender<Insert>,
     deletes: mpsc::Sender<Delete>,
     tombstones: Cache<EnvelopeId, Tombstone>,
+    deleted: Cache<EnvelopeId, ()>,
     room: Arc<Semaphore>,
 }
 
@@ -67,8 +72,11 @@ impl Batcher {
         let tombstones =
             Cache::builder().max_capacity(TOMBSTONES_MAX).time_to_live(TOMBSTONE_LIFETIME).build();
         tokio::spawn(run_inserts(insert_queue, db.clone(), env, tombstones.clone()));
-        tokio::spawn(run_deletes(delete_queue, db, tombstones.clone()));
-        Self { inserts, deletes, tombstones, room: Arc::new(Semaphore::new(QUEUE_KIB_MAX)) }
+        let deleted =
+            Cache::builder().max_capacity(DELETED_MAX).time_to_live(DELETED_LIFETIME).build();
+        tokio::spawn(run_deletes(delete_queue, db, tombstones.clone(), deleted.clone()));
+        let room = Arc::new(Semaphore::new(QUEUE_KIB_MAX));
+        Self { inserts, deletes, tombstones, deleted, room }
     }
 
     /// Stores the envelopes of one send: all of them, or none. Gives back the devices that are gone
@@ -100,9 +108,14 @@ impl Batcher {
         self.tombstones.insert(envelope, Tombstone::Dug);
     }
 
-    /// Whether the envelope is acknowledged and its row about to go.
+    /// Whether the envelope is acknowledged: its row is about to go, or went while it was read.
     pub(crate) fn is_buried(&self, envelope: EnvelopeId) -> bool {
-        self.tombstones.contains_key(&envelope)
+        self.tombstones.contains_key(&envelope) || self.deleted.contains_key(&envelope)
+    }
+
+    /// Whether the envelope is acknowledged and its row not yet looked for.
+    pub(crate) fn is_to_go(&self, envelope: EnvelopeId) -> bool {
+        self.tombstones.get(&envelope) == Some(Tombstone::Dug)
     }
 
     /// Whether the envelope was acknowledged before its row was there, so that nobody deletes it.
@@ -186,6 +199,7 @@ async fn run_deletes(
     mut queue: mpsc::Receiver<Delete>,
     db: SystemDb,
     tombstones: Cache<EnvelopeId, Tombstone>,
+    gone: Cache<EnvelopeId, ()>,
 ) {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
@@ -196,6 +210,8 @@ async fn run_deletes(
             let deleted: HashSet<&EnvelopeId> = deleted.iter().collect();
             for (_, envelope) in &all {
                 if deleted.contains(envelope) {
+                    // In this order: there is no moment at which it is not buried.
+                    gone.insert(*envelope, ());
                     tombstones.invalidate(envelope);
                 } else {
                     tombstones.insert(*envelope, Tombstone::Empty);

@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// Notes that live envelopes must wait behind the store.
-    fn fall_behind(&self) {
+    pub(crate) fn fall_behind(&self) {
         self.backlog.store(true, Ordering::Release);
     }
 

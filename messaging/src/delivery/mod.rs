@@ -8,9 +8,9 @@
 //! - [`parcel`]: an envelope, and the frames between nodes.
 //! - [`franking`]: the service's mark on what it delivers.
 //! - [`connection`], [`hub`]: the streams of this node and what is in flight on them.
-//! - [`send`]: offers, waits, stores.
+//! - [`send`]: offers, waits, stores. [`quota`]: how much may wait.
 //! - [`acknowledge`]: the way back.
-//! - [`stream`], [`pull`]: the two ways to receive.
+//! - [`stream`], [`pull`]: the two ways to receive. [`offered`]: what a stream need not read again.
 //! - [`batcher`]: group commit. [`sweep`]: finds what a lost hint left behind.
 //! - [`patience`]: how long a send waits.
 //! - [`planted`]: bugs for the fault harness, in no shipped build.
@@ -22,10 +22,12 @@ mod connection;
 mod franking;
 mod hub;
 mod incoming;
+mod offered;
 mod parcel;
 mod patience;
 mod planted;
 mod pull;
+mod quota;
 mod send;
 mod stream;
 mod sweep;
@@ -56,7 +58,7 @@ use hub::Hub;
 use parcel::Notice;
 use patience::Patience;
 use planted::Bug;
-use send::Quota;
+use quota::Quota;
 use waiters::Waiters;
 
 /// How long a stream may take to have room for the last word of a node that drains.

@@ -7,7 +7,7 @@ use plasma_proto::messaging::v1 as pb;
 
 use super::parcel::DeviceKey;
 use super::{Delivery, device_channel};
-use crate::store::envelopes;
+use crate::store::envelopes::{self, Portion};
 
 /// Most bytes of one answer, within gRPC's 4 MiB.
 const PULL_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -57,23 +57,22 @@ impl Delivery {
         size: usize,
     ) -> Result<(Vec<pb::Envelope>, bool), Failure> {
         let node = &self.inner;
-        let mut waiting = envelopes::list(&node.db, device, size + 1).await?;
+        // One envelope and one byte more than are taken say whether there is more.
+        let portion = Portion { envelopes: size + 1, bytes: PULL_BYTES_MAX + 1 };
+        let mut waiting = envelopes::waiting(&node.db, device, &[], portion).await?;
         let mut more = waiting.len() > size;
         waiting.truncate(size);
-        let mut bytes = 0;
-        let mut wanted = Vec::new();
-        for row in waiting {
-            if node.batcher.is_buried(row.envelope) {
-                continue;
-            }
-            if bytes > 0 && bytes + row.bytes > PULL_BYTES_MAX {
+        let (mut bytes, mut parcels) = (0, Vec::new());
+        for parcel in waiting {
+            if bytes > 0 && bytes + parcel.bytes() > PULL_BYTES_MAX {
                 more = true;
                 break;
             }
-            bytes += row.bytes;
-            wanted.push(row.envelope);
+            bytes += parcel.bytes();
+            if !node.batcher.is_buried(parcel.envelope) {
+                parcels.push(parcel);
+            }
         }
-        let parcels = envelopes::load(&node.db, device, &wanted).await?;
         Ok((parcels.iter().map(|parcel| parcel.to_proto(&node.franking)).collect(), more))
     }
 }

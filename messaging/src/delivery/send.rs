@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use moka::sync::Cache;
 use plasma_kit::Failure;
 use plasma_kit::status::ErrorReason;
 use plasma_proto::messaging::v1::DeliveryState;
@@ -13,29 +12,10 @@ use super::checkpoint::Point;
 use super::connection::Origin;
 use super::parcel::{DeviceKey, Notice, Parcel};
 use super::planted::{self, Bug};
+use super::quota::Tally;
 use super::waiters::{Answer, Waiting};
 use super::{Delivery, device_channel};
 use crate::store::envelopes;
-
-/// Most envelopes that may wait for one device.
-const QUEUED_ENVELOPES_MAX: u64 = 10_000;
-/// Most bytes that may wait for one device.
-const QUEUED_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// How old a count of what waits may be: a device may exceed its quota by what arrives meanwhile.
-const QUEUED_AGE_MAX: Duration = Duration::from_secs(2);
-
-/// Remembers for a moment how much waits for a device.
-#[derive(Debug)]
-pub(crate) struct Quota {
-    counted: Cache<DeviceKey, (u64, u64)>,
-}
-
-impl Quota {
-    pub(crate) fn new() -> Self {
-        let counted = Cache::builder().max_capacity(100_000).time_to_live(QUEUED_AGE_MAX).build();
-        Self { counted }
-    }
-}
 
 /// What came of offering an envelope.
 enum Attempt<'a> {
@@ -198,13 +178,12 @@ impl Delivery {
 
     async fn check_quota(&self, parcel: &Parcel) -> Result<(), Failure> {
         let node = &self.inner;
-        let counted = match node.quota.counted.get(&parcel.to) {
-            Some(counted) => counted,
-            None => envelopes::queued(&node.db, parcel.to).await?,
+        let now = Instant::now();
+        let mut tally = match node.quota.tally(parcel.to, now) {
+            Some(tally) => tally,
+            None => Tally::new(envelopes::queued(&node.db, parcel.to).await?, now),
         };
-        let bytes = u64::try_from(parcel.bytes()).unwrap_or(u64::MAX);
-        let after = (counted.0 + 1, counted.1.saturating_add(bytes));
-        if after.0 > QUEUED_ENVELOPES_MAX || after.1 > QUEUED_BYTES_MAX {
+        if !tally.admit(parcel.bytes()) {
             return Err(Failure::new(
                 Code::ResourceExhausted,
                 ErrorReason::QueueFull,
@@ -213,7 +192,7 @@ impl Delivery {
             .with("device_id", parcel.to.1.to_string())
             .retry_after(Duration::from_mins(1)));
         }
-        node.quota.counted.insert(parcel.to, after);
+        node.quota.keep(parcel.to, tally);
         Ok(())
     }
 }

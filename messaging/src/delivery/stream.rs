@@ -16,8 +16,9 @@ use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
 
 use super::checkpoint::Point;
-use super::connection::{Connection, EventReceiver, IN_FLIGHT_BYTES_MAX, IN_FLIGHT_MAX, Origin};
-use super::parcel::{DeviceKey, Notice};
+use super::connection::{Connection, EventReceiver, Origin};
+use super::offered::{Offered, State};
+use super::parcel::{DeviceKey, Notice, Parcel};
 use super::waiters::Answer;
 use super::{Delivery, LAST_WORD_MAX, device_channel, node_channel, planted};
 use crate::service;
@@ -171,8 +172,9 @@ impl Delivery {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         let mut told_empty = false;
+        let mut offered = Offered::default();
         loop {
-            if let Err(error) = self.drain_store(connection, key).await {
+            if let Err(error) = self.drain_store(connection, key, &mut offered).await {
                 tracing::warn!(%error, "the store failed a stream; trying again");
                 tokio::time::sleep(STORE_RETRY).await;
                 continue;
@@ -201,48 +203,59 @@ impl Delivery {
 
     /// Offers what the store holds until all is offered or the window is full. Ends the stream of
     /// a device that the store no longer lists: the event that says so may be lost.
-    async fn drain_store(&self, connection: &Connection, key: DeviceKey) -> Result<(), StoreError> {
+    async fn drain_store(
+        &self,
+        connection: &Connection,
+        key: DeviceKey,
+        offered: &mut Offered,
+    ) -> Result<(), StoreError> {
         let node = &self.inner;
+        let state = |envelope| {
+            if connection.origin(envelope).is_some() {
+                State::InFlight
+            } else if node.batcher.is_to_go(envelope) {
+                State::Buried
+            } else {
+                State::Gone
+            }
+        };
         loop {
             let hints = connection.hints();
-            // Of twice the window, at least a window's worth is not in flight.
-            let limit = 2 * IN_FLIGHT_MAX;
-            let waiting = envelopes::list(&node.db, key, limit).await?;
+            let portion = offered.settle(state);
+            let except = offered.envelopes();
+            let waiting = envelopes::waiting(&node.db, key, &except, portion).await?;
             node.checkpoints.pass(Point::Looked).await;
             if waiting.is_empty() && !envelopes::is_active(&node.db, key).await? {
                 connection.end(Some(Failure::unauthenticated().into()));
                 return Ok(());
             }
-            let complete = waiting.len() < limit;
-            let mut bytes = 0;
-            let mut wanted = Vec::new();
-            let mut overtaken = Vec::new();
-            for row in waiting {
-                if node.batcher.was_overtaken(row.envelope) {
-                    overtaken.push((key, row.envelope));
-                }
-                let offered = connection.origin(row.envelope).is_some()
-                    || node.batcher.is_buried(row.envelope)
-                    || planted::is_behind_cursor(connection, row.envelope);
-                if !offered && bytes < IN_FLIGHT_BYTES_MAX {
-                    bytes += row.bytes;
-                    wanted.push(row.envelope);
-                }
-            }
+            let bytes: usize = waiting.iter().map(Parcel::bytes).sum();
+            let complete = waiting.len() < portion.envelopes && bytes < portion.bytes;
+            let overtaken: Vec<_> = waiting
+                .iter()
+                .filter(|parcel| node.batcher.was_overtaken(parcel.envelope))
+                .map(|parcel| (key, parcel.envelope))
+                .collect();
             if !overtaken.is_empty() {
                 // A node that did not hear of the acknowledgement has stored them since.
                 node.batcher.delete(overtaken).await?;
             }
-            let within_bytes = bytes < IN_FLIGHT_BYTES_MAX;
-            let parcels = envelopes::load(&node.db, key, &wanted).await?;
-            if !parcels.iter().all(|parcel| {
-                connection.offer_stored(parcel)
-                    && planted::moves_cursor(connection, parcel.envelope)
-            }) {
-                // The window is full: the next acknowledgement wakes us.
-                return Ok(());
+            for parcel in waiting {
+                let is_offered = connection.origin(parcel.envelope).is_some()
+                    || node.batcher.is_buried(parcel.envelope)
+                    || planted::is_behind_cursor(connection, parcel.envelope);
+                if !is_offered {
+                    // What arrives live from now on must not overtake it.
+                    connection.fall_behind();
+                    if !connection.offer_stored(&parcel) {
+                        // The window is full: the next acknowledgements wake us.
+                        return Ok(());
+                    }
+                    planted::moves_cursor(connection, parcel.envelope);
+                }
+                offered.insert(parcel.envelope, parcel.bytes());
             }
-            if complete && within_bytes && connection.catch_up(hints) {
+            if complete && connection.catch_up(hints) {
                 return Ok(());
             }
         }

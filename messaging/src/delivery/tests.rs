@@ -5,6 +5,7 @@
 mod bounded;
 mod franked;
 mod revoked;
+mod stored;
 
 use std::sync::Arc;
 use std::time::Duration;

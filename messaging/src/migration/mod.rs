@@ -2,6 +2,7 @@
 
 mod chats;
 mod devices;
+mod envelope_order;
 mod envelopes;
 mod links;
 mod prekeys;
@@ -20,5 +21,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(envelopes::Envelopes),
         Box::new(recovery::Recovery),
         Box::new(reports::Reports),
+        Box::new(envelope_order::EnvelopeOrder),
     ]
 }

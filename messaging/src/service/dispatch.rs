@@ -77,7 +77,7 @@ impl<'a> Dispatch<'a> {
     ) {
         let Self { messaging, sender, chat, message, accepted_at, .. } = *self;
         self.parcels.extend(envelopes.into_iter().zip(devices).map(|(envelope, to)| Parcel {
-            envelope: EnvelopeId(messaging.env.uuid()),
+            envelope: EnvelopeId(messaging.env.uuid_of(accepted_at)),
             to: (tenant, *to),
             chat,
             message,

@@ -20,7 +20,7 @@ const INSERT: &str = "INSERT INTO bare_envelopes (tenant_id, device_id, envelope
                       $5::uuid[], $6::uuid[], $7::uuid[], $8::uuid[], $9::bytea[], $10::int[], \
                       $11::bigint[], $12::bigint[])";
 const SELECT: &str = "SELECT * FROM bare_envelopes WHERE tenant_id = $1 AND device_id = $2 \
-                      ORDER BY accepted_at, envelope_id";
+                      ORDER BY envelope_id";
 const DELETE: &str = "DELETE FROM bare_envelopes \
                       WHERE (tenant_id, device_id, envelope_id) \
                         IN (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]))";

@@ -1,0 +1,180 @@
+//! Batches of envelopes on their way into the store.
+//!
+//! On PostgreSQL a batch is one statement that commits by itself: a transaction around it would
+//! cost two more round trips, each as dear as some of its rows.
+
+use std::collections::HashSet;
+
+use plasma_kit::{StoreError, SystemDb, Timestamp};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
+use uuid::Uuid;
+
+use super::super::devices::ACTIVE;
+use super::{COLUMNS, ROWS_MAX, key};
+use crate::delivery::{DeviceKey, Parcel};
+
+/// Inserts envelopes, all of them or none; gives back the devices of the batch that are gone and
+/// got none. An envelope of a message that waits already is left alone.
+pub(crate) async fn insert(
+    db: &SystemDb,
+    parcels: &[&Parcel],
+    now: Timestamp,
+) -> Result<HashSet<DeviceKey>, StoreError> {
+    let inserted = match db.backend() {
+        DbBackend::Postgres => insert_at_once(db, parcels, now).await?,
+        backend => insert_in_parts(db, backend, parcels, now).await?,
+    };
+    if inserted < parcels.len() as u64 { missing(db, parcels).await } else { Ok(HashSet::new()) }
+}
+
+async fn insert_at_once(
+    db: &SystemDb,
+    parcels: &[&Parcel],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut messages = HashSet::new();
+    let is_first =
+        |parcel: &&Parcel| messages.insert((parcel.to, parcel.sender.device, parcel.message));
+    let parcels: Vec<&Parcel> = parcels.iter().copied().filter(is_first).collect();
+    let insert = async |on_conflict| -> Result<u64, StoreError> {
+        let statement = insert_arrays(&parcels, now, on_conflict);
+        Ok(db.conn().execute_raw(statement).await?.rows_affected())
+    };
+    match insert(OnConflict::Fail).await {
+        // Another node has stored one of the messages since the statement looked.
+        Err(StoreError::Conflict(_)) => insert(OnConflict::Skip).await,
+        inserted => inserted,
+    }
+}
+
+async fn insert_in_parts(
+    db: &SystemDb,
+    backend: DbBackend,
+    parcels: &[&Parcel],
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let tx = db.begin().await?;
+    let mut inserted = 0;
+    for some in parcels.chunks(ROWS_MAX) {
+        let statement = insert_values(backend, some, now);
+        inserted += tx.conn().execute_raw(statement).await?.rows_affected();
+    }
+    tx.commit().await?;
+    Ok(inserted)
+}
+
+/// The devices of a batch that are none any more. What was not inserted for another device waits
+/// for it already.
+async fn missing(db: &SystemDb, parcels: &[&Parcel]) -> Result<HashSet<DeviceKey>, StoreError> {
+    let mut gone: HashSet<DeviceKey> = parcels.iter().map(|parcel| parcel.to).collect();
+    let devices: Vec<DeviceKey> = gone.iter().copied().collect();
+    for some in devices.chunks(ROWS_MAX) {
+        let places: Vec<String> = (0..some.len())
+            .map(|place| format!("(${}, ${})", 2 * place + 1, 2 * place + 2))
+            .collect();
+        let sql = format!(
+            "SELECT tenant_id, device_id FROM devices \
+             WHERE (tenant_id, device_id) IN (VALUES {}) AND state = {ACTIVE}",
+            places.join(", ")
+        );
+        let values = some.iter().flat_map(|(tenant, device)| [tenant.0.into(), device.0.into()]);
+        let statement = Statement::from_sql_and_values(db.backend(), sql, values);
+        for row in db.conn().query_all_raw(statement).await? {
+            gone.remove(&key(&row)?);
+        }
+    }
+    Ok(gone)
+}
+
+/// What to do where a message waits already that the statement did not see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnConflict {
+    /// Nothing at all. PostgreSQL inserts a third faster when it need not be ready to take a row
+    /// back.
+    Fail,
+    Skip,
+}
+
+/// One statement text for a batch of any size, so that PostgreSQL plans it once. Devices and
+/// messages are looked up row by row, by their indexes: `OFFSET 0` and the scalar query keep the
+/// planner from a join, whose best form depends on how full the tables are at that moment.
+fn insert_arrays(parcels: &[&Parcel], now: Timestamp, on_conflict: OnConflict) -> Statement {
+    let on_conflict = match on_conflict {
+        OnConflict::Fail => "",
+        OnConflict::Skip => "ON CONFLICT DO NOTHING",
+    };
+    let sql = format!(
+        "INSERT INTO envelopes ({COLUMNS}, stored_at) \
+         SELECT {COLUMNS}, $12 \
+         FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], \
+                     $7::uuid[], $8::uuid[], $9::bytea[], $10::int[], $11::bigint[]) \
+              AS v({COLUMNS}) \
+         WHERE EXISTS \
+           (SELECT 1 FROM devices d WHERE d.tenant_id = v.tenant_id \
+              AND d.device_id = v.device_id AND d.state = {ACTIVE} OFFSET 0) \
+         AND (SELECT e.message_id FROM envelopes e \
+              WHERE e.tenant_id = v.tenant_id AND e.device_id = v.device_id \
+                AND e.sender_device_id = v.sender_device_id \
+                AND e.message_id = v.message_id) IS NULL \
+         {on_conflict}"
+    );
+    let ids = |id: fn(&Parcel) -> Uuid| -> Value {
+        parcels.iter().map(|parcel| id(parcel)).collect::<Vec<Uuid>>().into()
+    };
+    let bodies: Vec<Vec<u8>> = parcels.iter().map(|parcel| parcel.ciphertext.to_vec()).collect();
+    let sizes: Vec<i32> = parcels.iter().map(|parcel| size(parcel)).collect();
+    let times: Vec<i64> = parcels.iter().map(|parcel| parcel.accepted_at.0).collect();
+    let values = [
+        ids(|parcel| parcel.to.0.0),
+        ids(|parcel| parcel.to.1.0),
+        ids(|parcel| parcel.envelope.0),
+        ids(chat),
+        ids(|parcel| parcel.message.0),
+        ids(|parcel| parcel.sender.tenant.0),
+        ids(|parcel| parcel.sender.user.0),
+        ids(|parcel| parcel.sender.device.0),
+        bodies.into(),
+        sizes.into(),
+        times.into(),
+        now.0.into(),
+    ];
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
+
+/// SQLite has no arrays.
+fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Statement {
+    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; parcels.len()].join(", ");
+    let sql = format!(
+        "WITH v({COLUMNS}) AS (VALUES {rows}) \
+         INSERT INTO envelopes ({COLUMNS}, stored_at) SELECT v.*, ? FROM v \
+         JOIN devices d ON d.tenant_id = v.tenant_id AND d.device_id = v.device_id \
+         WHERE d.state = {ACTIVE} ON CONFLICT DO NOTHING"
+    );
+    let mut values: Vec<Value> = Vec::with_capacity(parcels.len() * 11 + 1);
+    for parcel in parcels {
+        values.extend([
+            parcel.to.0.0.into(),
+            parcel.to.1.0.into(),
+            parcel.envelope.0.into(),
+            chat(parcel).into(),
+            parcel.message.0.into(),
+            parcel.sender.tenant.0.into(),
+            parcel.sender.user.0.into(),
+            parcel.sender.device.0.into(),
+            parcel.ciphertext.to_vec().into(),
+            size(parcel).into(),
+            parcel.accepted_at.0.into(),
+        ]);
+    }
+    values.push(now.0.into());
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// The nil id stands for no chat.
+fn chat(parcel: &Parcel) -> Uuid {
+    parcel.chat.map_or(Uuid::nil(), |chat| chat.0)
+}
+
+fn size(parcel: &Parcel) -> i32 {
+    i32::try_from(parcel.bytes()).unwrap_or(i32::MAX)
+}
