@@ -14,7 +14,9 @@ pub(crate) const CAPACITY: usize = 65_536;
 /// How long a Redis that failed is left alone.
 const LEFT_ALONE: Duration = Duration::from_millis(500);
 
-/// Begins a client whose commands wait for `timeout` at most.
+/// Begins a client whose commands wait for `timeout` at most, from the moment they are queued: a
+/// dead link on which nothing can be written delays nobody for longer, and what was given up in the
+/// queue is not written later.
 pub(crate) fn builder(url: &str, timeout: Duration) -> Result<Builder, Error> {
     let mut builder = Builder::from_config(Config::from_url(url)?);
     builder
@@ -32,11 +34,6 @@ pub(crate) fn builder(url: &str, timeout: Duration) -> Result<Builder, Error> {
         })
         .set_policy(ReconnectPolicy::new_exponential(0, 100, 1_000, 2));
     Ok(builder)
-}
-
-/// No answer in time.
-pub(crate) fn timed_out() -> Error {
-    Error::new(ErrorKind::Timeout, "no answer in time")
 }
 
 /// Whether Redis is left alone after a failure, so that each call then costs nothing.

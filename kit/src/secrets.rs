@@ -69,8 +69,13 @@ impl Secrets {
 
     /// A keyed hash over what comes in parts, its key derived once: for hot paths.
     pub fn keyed_hasher(&self, label: &str) -> KeyedHasher {
-        let key = self.derive(label);
-        KeyedHasher(<Hmac<Sha256> as KeyInit>::new_from_slice(&*key).expect("any key length"))
+        KeyedHasher::new(&self.derive(label))
+    }
+
+    /// Keyed hashers from every key of the ring, newest first: one signs, all verify. For what
+    /// lives no longer than it takes to bring a new key to every node.
+    pub fn keyed_hashers(&self, label: &str) -> Vec<KeyedHasher> {
+        self.derive_all(label).iter().map(|key| KeyedHasher::new(key)).collect()
     }
 
     /// Seals what must be handed back, bound to its label and context.
@@ -107,6 +112,10 @@ impl fmt::Debug for KeyedHasher {
 }
 
 impl KeyedHasher {
+    fn new(key: &[u8; 32]) -> Self {
+        Self(<Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any key length"))
+    }
+
     /// Hashes parts, each behind its length, so that no two lists of parts are the same bytes.
     pub fn hash(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.mac(parts).finalize().into_bytes().into()

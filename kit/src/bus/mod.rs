@@ -1,8 +1,11 @@
 //! The bus between nodes: transport and wake-up, never the truth. It may lose anything at any time
-//! without breaking a promise.
+//! without breaking a promise. What it delivers was published by a node: where somebody else could,
+//! frames are signed.
 
+mod dropped;
 mod local;
 mod redis;
+mod seal;
 
 use std::time::Duration;
 

@@ -1,5 +1,8 @@
 //! The bus of any number of nodes: Redis 7 sharded pub/sub, so that a cluster works as well.
 //!
+//! Redis carries frames and is not believed: each is signed by the node that publishes it, and what
+//! does not verify is dropped ([`Seal`]).
+//!
 //! While Redis is out of reach a publish fails at once instead of waiting: after one failure the
 //! bus counts as down for a moment, and each call costs nothing.
 
@@ -12,14 +15,19 @@ use bytes::Bytes;
 use fred::clients::SubscriberClient;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::prelude::{Client, Error};
+use fred::types::Message;
 use fred::util::group_by_hash_slot;
 use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+use super::dropped::Dropped;
+use super::seal::Seal;
 use super::{Bus, BusError, BusEvent, TIMEOUT};
+use crate::env::Env;
 use crate::redis::{self, CAPACITY, Respite};
+use crate::secrets::Secrets;
 
 /// How long a subscription waits: nobody waits for it who has not opened a stream.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +43,7 @@ pub struct RedisBus {
     events: broadcast::Sender<BusEvent>,
     respite: Respite,
     wanted: Wanted,
+    seal: Seal,
 }
 
 /// The channels that are to be listened to, whether Redis has heard of it or not.
@@ -47,8 +56,9 @@ impl std::fmt::Debug for RedisBus {
 }
 
 impl RedisBus {
-    /// Connects, in the background for ever: a Redis that is down at the start is met later.
-    pub async fn connect(url: &str) -> Result<Self, Error> {
+    /// Connects, in the background for ever: a Redis that is down at the start is met later. Nodes
+    /// hear each other that have a master key in common and clocks that agree to a minute.
+    pub async fn connect(url: &str, env: Env, secrets: &Secrets) -> Result<Self, Error> {
         let publisher = redis::builder(url, TIMEOUT)?.build()?;
         let subscriber = redis::builder(url, SUBSCRIBE_TIMEOUT)?.build_subscriber_client()?;
         let (events, _) = broadcast::channel(CAPACITY);
@@ -58,6 +68,7 @@ impl RedisBus {
             events,
             respite: Respite::default(),
             wanted: Wanted::default(),
+            seal: Seal::new(env, secrets),
         };
         bus.listen();
         bus.publisher.connect();
@@ -77,14 +88,16 @@ impl RedisBus {
         let mut reconnects = self.subscriber.reconnect_rx();
         let events = self.events.clone();
         let (subscriber, wanted) = (self.subscriber.clone(), Arc::clone(&self.wanted));
+        let seal = self.seal.clone();
         tokio::spawn(async move {
+            let mut dropped = Dropped::default();
             let mut renewal: Option<JoinHandle<()>> = None;
             loop {
                 let event = tokio::select! {
                     message = messages.recv() => match message {
-                        Ok(message) => BusEvent::Message {
-                            channel: message.channel.to_string(),
-                            payload: message.value.into_bytes().unwrap_or_default(),
+                        Ok(message) => match open(&seal, &mut dropped, message) {
+                            Some(event) => event,
+                            None => continue,
                         },
                         Err(broadcast::error::RecvError::Lagged(_)) => BusEvent::Reconnected,
                         Err(broadcast::error::RecvError::Closed) => return,
@@ -105,6 +118,18 @@ impl RedisBus {
                 let _ = events.send(event);
             }
         });
+    }
+}
+
+/// What a frame says, if a node wrote it.
+fn open(seal: &Seal, dropped: &mut Dropped, message: Message) -> Option<BusEvent> {
+    let frame = message.value.into_bytes().unwrap_or_default();
+    match seal.open(&message.channel, &frame) {
+        Ok(payload) => Some(BusEvent::Message { channel: message.channel.to_string(), payload }),
+        Err(why) => {
+            dropped.count(why, &message.channel);
+            None
+        }
     }
 }
 
@@ -138,7 +163,8 @@ async fn subscribe_all(subscriber: &SubscriberClient, channels: Vec<String>) -> 
 impl Bus for RedisBus {
     async fn publish(&self, channel: &str, payload: Bytes) -> Result<usize, BusError> {
         self.respite.check().map_err(|error| BusError(error.to_string()))?;
-        self.publisher.spublish(channel, payload).await.map_err(|error| {
+        let frame = self.seal.seal(channel, &payload);
+        self.publisher.spublish(channel, frame).await.map_err(|error| {
             self.respite.begin();
             BusError(error.to_string())
         })

@@ -115,12 +115,7 @@ impl Shared {
             rule.fill_micros().to_string(),
             u8::from(strictly).to_string(),
         ];
-        let answer = self.client.eval::<(f64, i64), _, _, _>(TAKE, name, arguments);
-        // The client's own timeout begins when a command is written, which a dead link delays.
-        let answer = match tokio::time::timeout(TIMEOUT, answer).await {
-            Ok(answer) => answer,
-            Err(_) => Err(redis::timed_out()),
-        };
+        let answer = self.client.eval::<(f64, i64), _, _, _>(TAKE, name, arguments).await;
         let (full_in, taken) = answer.inspect_err(|_| self.respite.begin())?;
         Ok((full_in, taken == 1))
     }
