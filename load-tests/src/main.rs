@@ -9,8 +9,8 @@ use plasma_load_tests::figures::{
     idle_memory, latency_half, offline, progress, purchase_hot, ratchet, relay_connect, relay_unary,
 };
 use plasma_load_tests::machine::Cores;
-use plasma_load_tests::options::{Arguments, FigureName, Mode, Options};
-use plasma_load_tests::relay;
+use plasma_load_tests::options::{Arguments, FigureName, Options};
+use plasma_load_tests::relay::{self, Mode};
 use plasma_load_tests::report::{self, Figure};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;

@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use plasma_load_tests::load::options::{Arguments, Mode};
-use plasma_load_tests::{load, relay};
+use plasma_load_tests::load;
+use plasma_load_tests::load::options::Arguments;
+use plasma_load_tests::relay::{self, Mode};
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
+use crate::relay::Mode;
 use crate::traffic::Transport;
 
 /// The command line.
@@ -30,17 +31,6 @@ pub struct Arguments {
     /// How.
     #[command(flatten)]
     pub options: Options,
-}
-
-/// Another mode of the program.
-#[derive(Debug, Subcommand)]
-pub enum Mode {
-    /// Serve the bare relay that `--target bare` loads
-    RelayServer {
-        /// Address to listen on
-        #[arg(long)]
-        listen: SocketAddr,
-    },
 }
 
 /// A kind of load.
