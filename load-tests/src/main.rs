@@ -12,6 +12,7 @@ use plasma_load_tests::machine::Cores;
 use plasma_load_tests::options::{Arguments, FigureName, Options};
 use plasma_load_tests::relay::{self, Mode};
 use plasma_load_tests::report::{self, Figure};
+use plasma_testkit::unless_interrupted;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
@@ -53,8 +54,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let cores = Cores::find()?;
     // One thread, so that the load does not compete with itself.
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (figures, failures) =
-        LocalSet::new().block_on(&runtime, measure_all(options, &cores, Instant::now() + AT_MOST));
+    let measuring = async { Ok(measure_all(options, &cores, Instant::now() + AT_MOST).await) };
+    let (figures, failures) = LocalSet::new().block_on(&runtime, unless_interrupted(measuring))?;
     report::write(&figures, &options.output)?;
     if !figures.is_empty() {
         println!("{}", report::table(&figures));

@@ -11,7 +11,7 @@ use plasma_load_tests::faults::planted::{BUGS, Bug};
 use plasma_load_tests::faults::probe::{BRIEF_STREAMS, Nodes, Probe, Scene};
 use plasma_load_tests::faults::promptness::WithoutRedis;
 use plasma_load_tests::faults::storm::Storm;
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, unless_interrupted};
 
 /// Breaks a service of its own in every way that it must stand.
 #[derive(Debug, Parser)]
@@ -74,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(Dice::random_seed);
     println!("SEED={seed}");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime.block_on(unless_interrupted(async {
         match &arguments.task {
             Task::Run { messages, streams, only, brief, storm_only } => {
                 let kinds = match only {
@@ -98,7 +98,7 @@ fn run(arguments: &Arguments) -> Result<()> {
             }
             Task::Control { bug } => control(seed, bug.as_deref()).await,
         }
-    })
+    }))
 }
 
 async fn probe(kind: ClusterKind, seed: u64, streams: usize) -> Result<()> {

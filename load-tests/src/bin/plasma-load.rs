@@ -7,6 +7,7 @@ use clap::Parser;
 use plasma_load_tests::load;
 use plasma_load_tests::load::options::Arguments;
 use plasma_load_tests::relay::{self, Mode};
+use plasma_testkit::unless_interrupted;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -30,7 +31,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let options = &arguments.options;
     let threads = usize::from(options.threads);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-    let outcome = runtime.block_on(load::run(profile, options))?;
+    let outcome = runtime.block_on(unless_interrupted(load::run(profile, options)))?;
     let [json, html] = outcome.write(&load::output(profile, options))?;
     println!("{}\nwritten to {} and {}", outcome.text(), json.display(), html.display());
     Ok(outcome.is_clean)
