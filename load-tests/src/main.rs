@@ -14,7 +14,7 @@ use plasma_load_tests::relay::{self, Mode};
 use plasma_load_tests::report::{self, Figure};
 use plasma_testkit::unless_interrupted;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 /// Everything together ends within this, whatever hangs.
@@ -79,6 +79,8 @@ async fn measure_all(
         if !options.wants(name) {
             continue;
         }
+        // Some figures compute without a pause: an interruption is heard between them.
+        yield_now().await;
         let measuring = measure(name, options, cores, &mut figures);
         let outcome = timeout_at(deadline, measuring).await;
         // A figure that was cut short may have left this process pinned.

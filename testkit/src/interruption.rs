@@ -43,8 +43,9 @@ pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T>>) -> Res
     let mut signals = Signals::listen()?;
     keep_apart_from_terminal();
     let came = tokio::select! {
-        outcome = work => return outcome,
+        biased;
         came = signals.next() => came,
+        outcome = work => return outcome,
     };
     match came {
         Signal::INT => bail!("interrupted by SIGINT"),
