@@ -14,7 +14,7 @@ mod transcript;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use plasma_testkit::ClusterKind;
+use plasma_testkit::{ClusterKind, unless_interrupted};
 
 use transcript::Transcript;
 
@@ -48,7 +48,8 @@ impl Store {
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let mut transcript = Transcript::new();
-    let story = Box::pin(chapter::play(&mut transcript, arguments.store.kind())).await;
+    let story = Box::pin(chapter::play(&mut transcript, arguments.store.kind()));
+    let story = unless_interrupted(story).await;
     if let Err(error) = story {
         transcript.broken(&error);
     }

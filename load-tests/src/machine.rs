@@ -84,7 +84,7 @@ fn numbers(list: &str) -> Option<Vec<usize>> {
 }
 
 /// The processes that a process started and that still run.
-pub(crate) fn children(parent: u32) -> Result<Vec<u32>> {
+pub fn children(parent: u32) -> Result<Vec<u32>> {
     let mut children = Vec::new();
     for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {

@@ -9,11 +9,12 @@ use plasma_load_tests::figures::{
     idle_memory, latency_half, offline, progress, purchase_hot, ratchet, relay_connect, relay_unary,
 };
 use plasma_load_tests::machine::Cores;
-use plasma_load_tests::options::{Arguments, FigureName, Mode, Options};
-use plasma_load_tests::relay;
+use plasma_load_tests::options::{Arguments, FigureName, Options};
+use plasma_load_tests::relay::{self, Mode};
 use plasma_load_tests::report::{self, Figure};
+use plasma_testkit::unless_interrupted;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::LocalSet;
+use tokio::task::{LocalSet, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 /// Everything together ends within this, whatever hangs.
@@ -53,8 +54,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let cores = Cores::find()?;
     // One thread, so that the load does not compete with itself.
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (figures, failures) =
-        LocalSet::new().block_on(&runtime, measure_all(options, &cores, Instant::now() + AT_MOST));
+    let measuring = async { Ok(measure_all(options, &cores, Instant::now() + AT_MOST).await) };
+    let (figures, failures) = LocalSet::new().block_on(&runtime, unless_interrupted(measuring))?;
     report::write(&figures, &options.output)?;
     if !figures.is_empty() {
         println!("{}", report::table(&figures));
@@ -78,6 +79,8 @@ async fn measure_all(
         if !options.wants(name) {
             continue;
         }
+        // Some figures compute without a pause: an interruption is heard between them.
+        yield_now().await;
         let measuring = measure(name, options, cores, &mut figures);
         let outcome = timeout_at(deadline, measuring).await;
         // A figure that was cut short may have left this process pinned.

@@ -1,10 +1,11 @@
 //! What a run of the bench is asked for.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
+
+use crate::relay::Mode;
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -16,17 +17,6 @@ pub struct Arguments {
     /// How to measure.
     #[command(flatten)]
     pub options: Options,
-}
-
-/// Another mode of the program.
-#[derive(Debug, Subcommand)]
-pub enum Mode {
-    /// Serve the bare relay that relaying is compared with
-    RelayServer {
-        /// Address to listen on
-        #[arg(long)]
-        listen: SocketAddr,
-    },
 }
 
 /// A figure.

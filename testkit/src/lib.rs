@@ -8,6 +8,7 @@
 
 pub mod cluster;
 pub mod database;
+pub mod interruption;
 pub mod line;
 pub mod node;
 pub mod platform;
@@ -23,6 +24,7 @@ pub mod stores;
 
 pub use cluster::{Cluster, ClusterKind};
 pub use database::TestDatabase;
+pub use interruption::{Signals, unless_interrupted};
 pub use line::Line;
 pub use node::{Node, NodeBuilder};
 pub use platform::{Algorithm, Onboarding, Platform};

@@ -104,8 +104,9 @@ fn network(address: IpAddr) -> IpAddr {
 /// A call under way. It is over when this is dropped.
 #[derive(Debug)]
 pub struct Admitted {
-    _of_caller: Place,
-    _of_address: Option<Place>,
+    _address: Option<Place>,
+    _caller: Place,
+    _node: NodePlace,
 }
 
 /// A place among the calls of one caller.
@@ -114,6 +115,10 @@ struct Place {
     caller: Caller,
     under_way: Arc<UnderWay>,
 }
+
+/// A place among all calls of this node: one a call, however many it is counted with.
+#[derive(Debug)]
+struct NodePlace(Arc<UnderWay>);
 
 impl Admission {
     /// Admits calls at these rates.
@@ -147,39 +152,46 @@ impl Admission {
             Caller::Anyone => Some(self.under_way.begin(Caller::Address(from.map(network)))?),
             _ => None,
         };
-        Ok(Admitted { _of_caller: self.under_way.begin(caller)?, _of_address: of_address })
+        Ok(Admitted {
+            _address: of_address,
+            _caller: self.under_way.begin(caller)?,
+            _node: self.under_way.begin_any()?,
+        })
     }
 }
 
 impl UnderWay {
     fn begin(self: &Arc<Self>, caller: Caller) -> Result<Place, Failure> {
-        let too_many = || Err(Failure::overloaded());
         let mut own = self.of.entry(caller).or_insert(0);
         if *own >= caller.under_way_max() {
-            return too_many();
-        }
-        if self.all.fetch_add(1, Ordering::Relaxed) >= UNDER_WAY_MAX {
-            self.all.fetch_sub(1, Ordering::Relaxed);
-            if *own == 0 {
-                drop(own);
-                self.of.remove_if(&caller, |_, count| *count == 0);
-            }
-            return too_many();
+            return Err(Failure::overloaded());
         }
         *own += 1;
         Ok(Place { caller, under_way: Arc::clone(self) })
+    }
+
+    fn begin_any(self: &Arc<Self>) -> Result<NodePlace, Failure> {
+        // Counted first, so that what is dropped on a refusal takes it back.
+        let before = self.all.fetch_add(1, Ordering::Relaxed);
+        let place = NodePlace(Arc::clone(self));
+        if before >= UNDER_WAY_MAX { Err(Failure::overloaded()) } else { Ok(place) }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.under_way.all.fetch_sub(1, Ordering::Relaxed);
         if let Entry::Occupied(mut own) = self.under_way.of.entry(self.caller) {
             *own.get_mut() -= 1;
             if *own.get() == 0 {
                 own.remove();
             }
         }
+    }
+}
+
+impl Drop for NodePlace {
+    fn drop(&mut self) {
+        self.0.all.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -252,6 +264,32 @@ mod tests {
         drop(held);
         assert_eq!(admission.under_way.all.load(Ordering::Relaxed), 0);
         assert!(admission.under_way.of.is_empty(), "callers that left are forgotten");
+    }
+
+    #[test]
+    fn a_call_has_one_place_on_its_node_whoever_makes_it() {
+        let admission = admission(0, 0);
+        let from = Some("192.0.2.1".parse().unwrap());
+        for actor in [Actor::Anyone, Actor::Operator, key(), device(1)] {
+            let held = admission.admit(&actor, PATH, from).unwrap();
+            assert_eq!(admission.under_way.all.load(Ordering::Relaxed), 1, "{actor:?}");
+            drop(held);
+            assert_eq!(admission.under_way.all.load(Ordering::Relaxed), 0, "{actor:?}");
+        }
+    }
+
+    #[test]
+    fn every_method_of_the_contract_that_sends_is_counted_by_messaging() {
+        let service = "/plasma.messaging.v1.MessageService/";
+        let mut sending: Vec<_> = plasma_proto::METHODS
+            .iter()
+            .map(|method| method.path)
+            .filter(|path| path.strip_prefix(service).is_some_and(|name| name.starts_with("Send")))
+            .collect();
+        let mut messages = MESSAGES;
+        sending.sort_unstable();
+        messages.sort_unstable();
+        assert_eq!(messages.as_slice(), sending);
     }
 
     #[test]

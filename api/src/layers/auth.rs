@@ -188,7 +188,14 @@ where
 mod tests {
     use http::{HeaderMap, HeaderValue, header};
 
-    use super::credential;
+    use super::{FREQUENT, credential};
+
+    #[test]
+    fn what_is_called_for_every_message_is_of_the_contract() {
+        for path in FREQUENT {
+            assert!(plasma_proto::method(path).is_some(), "{path}");
+        }
+    }
 
     #[test]
     fn there_is_one_bearer_credential_or_none() {

@@ -7,6 +7,7 @@ use clap::Parser;
 use plasma_load_tests::load::options::{Arguments, Mode};
 use plasma_load_tests::size::Form;
 use plasma_load_tests::{load, relay, size};
+use plasma_testkit::unless_interrupted;
 use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool> {
     match &arguments.mode {
         // The runtime that `plasma serve` has.
-        Some(Mode::RelayServer { listen }) => {
+        Some(Mode::Relay(relay::Mode::RelayServer { listen })) => {
             return Runtime::new()?.block_on(relay::serve(*listen)).map(|()| true);
         }
         Some(Mode::Size(arguments)) => return size::run(arguments),
@@ -34,7 +35,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let options = &arguments.options;
     let threads = usize::from(options.threads);
     let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
-    let outcome = runtime.block_on(load::run(profile, options))?;
+    let outcome = runtime.block_on(unless_interrupted(load::run(profile, options)))?;
     let path = load::output(profile, options);
     let [json, html] = outcome.write(&path)?;
     if let Some(costs) = outcome.costs.as_ref() {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Head, head};
 use super::latency::{Latencies, Quantiles};
+use super::order::Order;
 use super::pace::{Pace, Pacer};
 use super::protocol::{Event, Protocol, Sent};
 use super::running::{Running, Tally, why};
@@ -54,6 +55,8 @@ struct Device {
     connection: Connection,
     send: Head,
     acknowledge: Head,
+    /// The messages that it sends.
+    order: RefCell<Order>,
 }
 
 impl<P: Protocol> Load<P> {
@@ -181,7 +184,8 @@ async fn open<P: Protocol>(
     let stream = stream.context("open a device's stream")?;
     let send = head(address, P::SEND, bearer)?;
     let acknowledge = head(address, P::ACKNOWLEDGE, bearer)?;
-    Ok((Device { connection, send, acknowledge }, stream))
+    let order = RefCell::default();
+    Ok((Device { connection, send, acknowledge, order }, stream))
 }
 
 /// Keeps one message in flight until the load stops.
@@ -190,12 +194,15 @@ async fn send_on<P: Protocol>(shared: Rc<Shared>, protocol: Rc<P>, place: u16) -
         let turn = shared.turn.get();
         shared.turn.set(turn.wrapping_add(1));
         let sender = turn.wrapping_mul(STRIDE) % shared.devices.len();
-        let mark = shared.slots.begin(place, due);
+        let sending = shared.devices[sender].order.borrow_mut().send();
+        let mark = shared.slots.begin(place, due, sending);
 
         let sent = async {
             let device = &shared.devices[sender];
             let answer = device.connection.call(&device.send, protocol.send(sender, mark)).await;
-            P::read_sent(&answer.context("Send")?)
+            let answer = answer.context("Send")?;
+            shared.slots.answered(place);
+            P::read_sent(&answer)
         };
         let acknowledged = async {
             let arrival = shared.slots.arrival(place).await;
@@ -239,7 +246,12 @@ async fn receive<P: Protocol>(
             let envelope_id = event.slice_ref(delivered.envelope_id);
             let arrival = Arrival { device, envelope_id: envelope_id.clone() };
             match shared.slots.note(delivered.mark, arrival) {
-                Noted::First(due) => shared.latencies.note(due),
+                Noted::First(due, sending) => {
+                    shared.latencies.note(due);
+                    // Each device has one other that sends to it.
+                    let came = shared.devices[device ^ 1].order.borrow_mut().arrive(sending);
+                    shared.tally.borrow_mut().count(came);
+                }
                 Noted::Again => repeated.push(envelope_id),
             }
             Ok(())

@@ -10,6 +10,7 @@ mod connection;
 mod drain;
 mod latency;
 mod load;
+mod order;
 mod pace;
 mod post;
 mod protocol;

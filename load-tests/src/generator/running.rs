@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, ensure};
 use tokio::task::JoinError;
 
 use super::latency::Quantiles;
+use super::order::Came;
 
 /// What a load has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Counts how a message arrived.
+    pub(super) fn count(&mut self, came: Came) {
+        match came {
+            Came::InOrder => {}
+            Came::Overtaken => self.overtaken += 1,
+            Came::Misordered => self.misordered += 1,
+        }
+    }
+
     /// Fails where the counts of a finished load disagree, or a message that was relayed came
     /// twice or out of order. What is stored may be offered a second time.
     pub(super) fn checked(self) -> Result<Self> {

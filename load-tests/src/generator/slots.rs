@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::order::Sending;
 use super::protocol::Mark;
 
 /// One delivery: where it arrived and under which id.
@@ -19,10 +20,10 @@ pub struct Arrival {
 }
 
 /// What became of a delivery that was noted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Noted {
     /// The message was waited for, and was due at this moment.
-    First(Instant),
+    First(Instant, Sending),
     /// The message had arrived before, or is none of this load.
     Again,
 }
@@ -32,6 +33,7 @@ struct Slot {
     sequence: u32,
     /// When the message was due; `None` when none is waited for.
     due: Option<Instant>,
+    sending: Option<Sending>,
     arrival: Option<Arrival>,
     waker: Option<Waker>,
 }
@@ -47,12 +49,20 @@ impl Slots {
     }
 
     /// Begins a message in a place; its mark.
-    pub fn begin(&self, place: u16, due: Instant) -> Mark {
+    pub fn begin(&self, place: u16, due: Instant, sending: Sending) -> Mark {
         let mut slot = self.0[usize::from(place)].borrow_mut();
         slot.sequence += 1;
         slot.due = Some(due);
+        slot.sending = Some(sending);
         slot.arrival = None;
         Mark { place: place.into(), sequence: slot.sequence }
+    }
+
+    /// Notes that the send of the message in a place is answered.
+    pub fn answered(&self, place: u16) {
+        if let Some(sending) = &mut self.0[usize::from(place)].borrow_mut().sending {
+            sending.answered();
+        }
     }
 
     /// Notes a delivery.
@@ -62,12 +72,14 @@ impl Slots {
         if slot.sequence != mark.sequence {
             return Noted::Again;
         }
-        let Some(due) = slot.due.take() else { return Noted::Again };
+        let (Some(due), Some(sending)) = (slot.due.take(), slot.sending) else {
+            return Noted::Again;
+        };
         slot.arrival = Some(arrival);
         if let Some(waker) = slot.waker.take() {
             waker.wake();
         }
-        Noted::First(due)
+        Noted::First(due, sending)
     }
 
     /// Waits for the delivery of the message in a place.
@@ -95,6 +107,7 @@ mod tests {
 
     use bytes::Bytes;
 
+    use super::super::order::Order;
     use super::{Arrival, Mark, Noted, Slots};
 
     fn arrival() -> Arrival {
@@ -105,10 +118,12 @@ mod tests {
     async fn a_message_arrives_once() {
         let slots = Slots::new(2);
         let due = Instant::now();
-        let mark = slots.begin(1, due);
+        let mark = slots.begin(1, due, Order::default().send());
         assert_eq!(slots.waiting(), 1);
-        assert_eq!(slots.note(mark, arrival()), Noted::First(due));
-        assert_eq!(slots.note(mark, arrival()), Noted::Again);
+        slots.answered(1);
+        let noted = slots.note(mark, arrival());
+        assert!(matches!(noted, Noted::First(when, it) if when == due && it.is_answered()));
+        assert!(matches!(slots.note(mark, arrival()), Noted::Again));
         assert_eq!(slots.arrival(1).await, arrival());
         assert_eq!(slots.waiting(), 0);
     }
@@ -117,12 +132,13 @@ mod tests {
     fn what_is_not_waited_for_is_noticed() {
         let slots = Slots::new(1);
         let due = Instant::now();
-        let earlier = slots.begin(0, due);
-        let mark = slots.begin(0, due);
+        let mut order = Order::default();
+        let earlier = slots.begin(0, due, order.send());
+        let mark = slots.begin(0, due, order.send());
         let unknown = Mark { place: 9, sequence: 1 };
         for mark in [earlier, unknown] {
-            assert_eq!(slots.note(mark, arrival()), Noted::Again);
+            assert!(matches!(slots.note(mark, arrival()), Noted::Again));
         }
-        assert_eq!(slots.note(mark, arrival()), Noted::First(due));
+        assert!(matches!(slots.note(mark, arrival()), Noted::First(..)));
     }
 }

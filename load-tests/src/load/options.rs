@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::relay;
 use crate::size::SizeArguments;
 use crate::traffic::Transport;
 
@@ -35,12 +36,9 @@ pub struct Arguments {
 /// Another mode of the program.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
-    /// Serve the bare relay that `--target bare` loads
-    RelayServer {
-        /// Address to listen on
-        #[arg(long)]
-        listen: SocketAddr,
-    },
+    /// The bare relay that `--target bare` loads.
+    #[command(flatten)]
+    Relay(relay::Mode),
     /// Say what a number of users needs, or check that against reports
     Size(Box<SizeArguments>),
 }

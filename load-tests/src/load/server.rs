@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::beneath::{Beneath, Counters, Cpu, UsedBeneath};
-use crate::machine::Usage;
+use crate::machine::{Usage, resident};
 
 /// CPU of some processes since a moment, and their memory.
 #[derive(Debug)]
@@ -70,7 +70,8 @@ impl Servers {
         let counters = self.counters()?;
         let spent = nodes.iter().zip(&self.since.nodes).map(|(now, since)| now.since(since).cpu);
         let cpu_seconds = spent.sum::<Duration>().as_secs_f64();
-        let resident_mib = self.processes.iter().map(|pid| resident_mib(*pid)).sum();
+        let resident: u64 = self.processes.iter().map(|pid| resident(*pid)).sum::<Result<_>>()?;
+        let resident_mib = f64::from(u32::try_from(resident >> 10)?) / 1024.0;
         let now = cpu.zip(counters);
         let beneath = self
             .since
@@ -79,14 +80,6 @@ impl Servers {
             .map(|(since, now)| UsedBeneath::between([since.0, now.0], [since.1, now.1]));
         Ok(Some(Used { cpu_seconds, resident_mib, beneath }))
     }
-}
-
-/// Memory of a process that is in RAM; 0 where it is gone.
-fn resident_mib(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().split(' ').next()?.parse::<u32>().ok());
-    f64::from(kib.unwrap_or_default()) / 1024.0
 }
 
 #[cfg(test)]

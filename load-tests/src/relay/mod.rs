@@ -14,6 +14,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use clap::Subcommand;
 use plasma_testkit::process::{Process, free_port};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +29,17 @@ pub use service::{ACKNOWLEDGE_PATH, CONNECT_PATH, RECEIVE_PATH, Relay, SEND_PATH
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 const PORT_ATTEMPTS: u32 = 5;
+
+/// Another mode of a program: to be the relay that it starts.
+#[derive(Debug, Subcommand)]
+pub enum Mode {
+    /// Serve the bare relay that the service is compared with
+    RelayServer {
+        /// Address to listen on
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+}
 
 /// Serves on an address until the process is ended.
 pub async fn serve(listen: SocketAddr) -> Result<()> {

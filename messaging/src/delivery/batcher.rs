@@ -60,7 +60,7 @@ pub(crate) struct Batcher {
     inserts: mpsc::Sender<Insert>,
     deletes: mpsc::Sender<Delete>,
     tombstones: Cache<EnvelopeId, Tombstone>,
-    deleted: Cache<EnvelopeId, ()>,
+    gone: Cache<EnvelopeId, ()>,
     room: Arc<Semaphore>,
 }
 
@@ -72,11 +72,11 @@ impl Batcher {
         let tombstones =
             Cache::builder().max_capacity(TOMBSTONES_MAX).time_to_live(TOMBSTONE_LIFETIME).build();
         tokio::spawn(run_inserts(insert_queue, db.clone(), env, tombstones.clone()));
-        let deleted =
+        let gone =
             Cache::builder().max_capacity(DELETED_MAX).time_to_live(DELETED_LIFETIME).build();
-        tokio::spawn(run_deletes(delete_queue, db, tombstones.clone(), deleted.clone()));
+        tokio::spawn(run_deletes(delete_queue, db, tombstones.clone(), gone.clone()));
         let room = Arc::new(Semaphore::new(QUEUE_KIB_MAX));
-        Self { inserts, deletes, tombstones, deleted, room }
+        Self { inserts, deletes, tombstones, gone, room }
     }
 
     /// Stores the envelopes of one send: all of them, or none. Gives back the devices that are gone
@@ -110,7 +110,7 @@ impl Batcher {
 
     /// Whether the envelope is acknowledged: its row is about to go, or went while it was read.
     pub(crate) fn is_buried(&self, envelope: EnvelopeId) -> bool {
-        self.tombstones.contains_key(&envelope) || self.deleted.contains_key(&envelope)
+        self.tombstones.contains_key(&envelope) || self.gone.contains_key(&envelope)
     }
 
     /// Whether the envelope is acknowledged and its row not yet looked for.

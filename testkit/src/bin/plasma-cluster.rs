@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use plasma_testkit::process::keep_apart_from_terminal;
-use plasma_testkit::{Cluster, ClusterKind};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use plasma_testkit::{Cluster, ClusterKind, Signals};
 
 const NODES: usize = 3;
 /// What one machine and one PostgreSQL server of ours carry: 20 connections a node.
@@ -46,7 +45,7 @@ async fn main() -> Result<ExitCode> {
         .start();
     let mut cluster = tokio::select! {
         started = start => started?,
-        () = signals.next() => {
+        _ = signals.next() => {
             eprintln!("stopped before everything was up");
             return Ok(ExitCode::FAILURE);
         }
@@ -55,13 +54,13 @@ async fn main() -> Result<ExitCode> {
     describe(&cluster)?;
 
     tokio::select! {
-        () = signals.next() => {}
+        _ = signals.next() => {}
         error = watch(&mut cluster) => return Err(error),
     }
     eprintln!("stopping: the nodes drain, then the servers end; once more to wait for nobody");
     tokio::select! {
         drained = cluster.terminate(DRAIN_MAX) => drained?,
-        () = signals.next() => eprintln!("not waiting"),
+        _ = signals.next() => eprintln!("not waiting"),
     }
     drop(cluster);
     eprintln!("everything has ended");
@@ -112,25 +111,6 @@ async fn watch(cluster: &mut Cluster) -> anyhow::Error {
                 }
                 Err(error) => return error,
             }
-        }
-    }
-}
-
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        let [interrupt, terminate, hangup] = kinds.map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
-    }
-
-    async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
         }
     }
 }

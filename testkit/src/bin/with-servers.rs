@@ -12,9 +12,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use plasma_testkit::process::{Signal, send};
 use plasma_testkit::servers::{POSTGRES_VARIABLE, REDIS_VARIABLE};
-use plasma_testkit::{PrivatePostgres, PrivateRedis};
+use plasma_testkit::{PrivatePostgres, PrivateRedis, Signals};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// What a shell answers for a command that a signal ended.
 const ENDED_BY_SIGNAL: u8 = 128;
@@ -65,28 +64,4 @@ async fn run(child: &mut Child, signals: &mut Signals) -> Result<ExitStatus> {
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::from(ENDED_BY_SIGNAL), ExitCode::from)
-}
-
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.hangup.recv() => Signal::HUP,
-        }
-    }
 }

@@ -14,7 +14,7 @@ use std::fmt;
 use anyhow::Result;
 use plasma_testkit::ClusterKind;
 
-pub use scene::{Nodes, Scene};
+pub use scene::{BRIEF_STREAMS, Nodes, Scene};
 
 /// A question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

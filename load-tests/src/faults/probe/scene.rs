@@ -12,6 +12,9 @@ use crate::enrollment::{Enrolled, USERS_PER_PLATFORM, enroll_users};
 /// A drain that takes longer is cut off.
 const DRAIN_SECONDS: &str = "6";
 
+/// Streams of a drain in the bounded run of the tests, and unless a scene is told otherwise.
+pub const BRIEF_STREAMS: usize = 50;
+
 /// What the nodes run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nodes {
@@ -42,7 +45,7 @@ impl Scene {
         }
         let cluster = builder.env("PLASMA_DRAIN_SECONDS", DRAIN_SECONDS).start().await?;
         let platform = onboard(&cluster).await?;
-        Ok(Self { cluster, dice: Dice::new(seed), streams: USERS_PER_PLATFORM, platform })
+        Ok(Self { cluster, dice: Dice::new(seed), streams: BRIEF_STREAMS, platform })
     }
 
     /// Enrolls users, each with one device.

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::latency::Latencies;
 use super::super::load::STRIDE;
+use super::super::order::{Order, Sending};
 use super::super::pace::Pace;
 use super::super::protocol::{Delivered, Event, Mark, Sent, StreamEvent, StreamProtocol};
 use super::super::running::Tally;
@@ -22,23 +23,19 @@ const UNANSWERED_MAX: usize = 64;
 struct Place {
     sequence: u32,
     sender: usize,
-    /// The number of the message among those of its sender.
-    ordinal: u64,
     /// When it was due; `None` once it has arrived.
     due: Option<Instant>,
-    sent_at: Option<Instant>,
-    answered_at: Option<Instant>,
+    /// `None` until a message is in this place.
+    sending: Option<Sending>,
 }
 
 /// What is known of a device.
 #[derive(Debug, Default)]
 struct Device {
-    /// Messages that it has sent.
-    sent: u64,
+    /// The messages that it has sent.
+    order: Order,
     /// How many of them are not answered.
     unanswered: usize,
-    /// The greatest ordinal of those that it received, and when that one was sent.
-    received: (u64, Option<Instant>),
     /// What it has received and not acknowledged.
     unacknowledged: Vec<Bytes>,
 }
@@ -142,14 +139,10 @@ impl<P: StreamProtocol> Traffic<P> {
         let sender = self.next_sender()?;
         self.devices[sender].unanswered += self.burst;
         self.undone[burst] = self.burst;
-        let sent_at = Some(Instant::now());
         for number in burst * self.burst..(burst + 1) * self.burst {
-            let ordinal = self.devices[sender].sent + 1;
-            self.devices[sender].sent = ordinal;
+            let sending = Some(self.devices[sender].order.send());
             let sequence = self.places[number].sequence + 1;
-            let due = Some(due);
-            self.places[number] =
-                Place { sequence, sender, ordinal, due, sent_at, answered_at: None };
+            self.places[number] = Place { sequence, sender, due: Some(due), sending };
             let mark = Mark { place: u32::try_from(number)?, sequence };
             let message = self.protocol.stream_send(sender, mark);
             self.say(sender, message);
@@ -218,17 +211,11 @@ impl<P: StreamProtocol> Traffic<P> {
             return Ok(());
         };
         self.latencies.note(due);
-        let Place { sender, ordinal, sent_at, answered_at, .. } = self.places[number];
+        let Place { sender, sending, .. } = self.places[number];
         ensure!(device == sender ^ 1, "a message arrived at another device");
+        let sending = sending.context("a message that was never sent")?;
+        self.tally.count(self.devices[sender].order.arrive(sending));
         let receiver = &mut self.devices[device];
-        let (last, last_sent_at) = receiver.received;
-        if ordinal > last {
-            receiver.received = (ordinal, sent_at);
-        } else if answered_at.is_some() && answered_at < last_sent_at {
-            self.tally.misordered += 1;
-        } else {
-            self.tally.overtaken += 1;
-        }
         receiver.unacknowledged.push(envelope_id);
         if receiver.unacknowledged.len() >= self.burst {
             let envelope_ids = take(&mut receiver.unacknowledged);
@@ -240,9 +227,10 @@ impl<P: StreamProtocol> Traffic<P> {
 
     fn answered(&mut self, device: usize, mark: Mark, sent: Sent) -> Result<()> {
         let (number, place) = self.place(mark).context("an answer to a send that is over")?;
-        ensure!(place.answered_at.is_none(), "a second answer to a send");
+        let sending = place.sending.as_mut().context("an answer to a send that never was")?;
+        ensure!(!sending.is_answered(), "a second answer to a send");
+        sending.answered();
         ensure!(place.sender == device, "an answer to another device's send");
-        place.answered_at = Some(Instant::now());
         self.devices[device].unanswered -= 1;
         match sent {
             Sent::Delivered => self.tally.delivered += 1,
@@ -254,7 +242,7 @@ impl<P: StreamProtocol> Traffic<P> {
     /// A message that has arrived and is answered is done.
     fn settle(&mut self, number: usize) -> Result<()> {
         let place = &self.places[number];
-        if place.answered_at.is_none() || place.due.is_some() {
+        if place.due.is_some() || !place.sending.is_some_and(|sending| sending.is_answered()) {
             return Ok(());
         }
         self.tally.done += 1;
