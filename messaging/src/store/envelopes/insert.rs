@@ -21,30 +21,13 @@ pub(crate) async fn insert(
     now: Timestamp,
 ) -> Result<HashSet<DeviceKey>, StoreError> {
     let inserted = match db.backend() {
-        DbBackend::Postgres => insert_at_once(db, parcels, now).await?,
+        DbBackend::Postgres => {
+            let statement = insert_arrays(parcels, now);
+            db.conn().execute_raw(statement).await?.rows_affected()
+        }
         backend => insert_in_parts(db, backend, parcels, now).await?,
     };
     if inserted < parcels.len() as u64 { missing(db, parcels).await } else { Ok(HashSet::new()) }
-}
-
-async fn insert_at_once(
-    db: &SystemDb,
-    parcels: &[&Parcel],
-    now: Timestamp,
-) -> Result<u64, StoreError> {
-    let mut messages = HashSet::new();
-    let is_first =
-        |parcel: &&Parcel| messages.insert((parcel.to, parcel.sender.device, parcel.message));
-    let parcels: Vec<&Parcel> = parcels.iter().copied().filter(is_first).collect();
-    let insert = async |on_conflict| -> Result<u64, StoreError> {
-        let statement = insert_arrays(&parcels, now, on_conflict);
-        Ok(db.conn().execute_raw(statement).await?.rows_affected())
-    };
-    match insert(OnConflict::Fail).await {
-        // Another node has stored one of the messages since the statement looked.
-        Err(StoreError::Conflict(_)) => insert(OnConflict::Skip).await,
-        inserted => inserted,
-    }
 }
 
 async fn insert_in_parts(
@@ -86,23 +69,10 @@ async fn missing(db: &SystemDb, parcels: &[&Parcel]) -> Result<HashSet<DeviceKey
     Ok(gone)
 }
 
-/// What to do where a message waits already that the statement did not see.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OnConflict {
-    /// Nothing at all. PostgreSQL inserts a third faster when it need not be ready to take a row
-    /// back.
-    Fail,
-    Skip,
-}
-
-/// One statement text for a batch of any size, so that PostgreSQL plans it once. Devices and
-/// messages are looked up row by row, by their indexes: `OFFSET 0` and the scalar query keep the
-/// planner from a join, whose best form depends on how full the tables are at that moment.
-fn insert_arrays(parcels: &[&Parcel], now: Timestamp, on_conflict: OnConflict) -> Statement {
-    let on_conflict = match on_conflict {
-        OnConflict::Fail => "",
-        OnConflict::Skip => "ON CONFLICT DO NOTHING",
-    };
+/// One statement text for a batch of any size, so that PostgreSQL plans it once. Devices are looked
+/// up row by row, by their primary key: `OFFSET 0` keeps the planner from a join, whose best form
+/// depends on how full the table is at that moment.
+fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
     let sql = format!(
         "INSERT INTO envelopes ({COLUMNS}, stored_at) \
          SELECT {COLUMNS}, $12 \
@@ -112,11 +82,7 @@ fn insert_arrays(parcels: &[&Parcel], now: Timestamp, on_conflict: OnConflict) -
          WHERE EXISTS \
            (SELECT 1 FROM devices d WHERE d.tenant_id = v.tenant_id \
               AND d.device_id = v.device_id AND d.state = {ACTIVE} OFFSET 0) \
-         AND (SELECT e.message_id FROM envelopes e \
-              WHERE e.tenant_id = v.tenant_id AND e.device_id = v.device_id \
-                AND e.sender_device_id = v.sender_device_id \
-                AND e.message_id = v.message_id) IS NULL \
-         {on_conflict}"
+         ON CONFLICT DO NOTHING"
     );
     let ids = |id: fn(&Parcel) -> Uuid| -> Value {
         parcels.iter().map(|parcel| id(parcel)).collect::<Vec<Uuid>>().into()
