@@ -206,16 +206,15 @@ async fn run_deletes(
         let jobs = std::mem::take(&mut batch);
         let all: Vec<_> = jobs.iter().flat_map(|job| job.envelopes.iter().copied()).collect();
         let result = envelopes::delete(&db, &all).await;
-        if let Ok(deleted) = &result {
-            let deleted: HashSet<&EnvelopeId> = deleted.iter().collect();
-            for (_, envelope) in &all {
-                if deleted.contains(envelope) {
-                    // In this order: there is no moment at which it is not buried.
-                    gone.insert(*envelope, ());
-                    tombstones.invalidate(envelope);
-                } else {
-                    tombstones.insert(*envelope, Tombstone::Empty);
-                }
+        // Where it failed, whoever reads the row next deletes it, as one that came too late.
+        let deleted: HashSet<&EnvelopeId> = result.iter().flatten().collect();
+        for (_, envelope) in &all {
+            if deleted.contains(envelope) {
+                // In this order: there is no moment at which it is not buried.
+                gone.insert(*envelope, ());
+                tombstones.invalidate(envelope);
+            } else {
+                tombstones.insert(*envelope, Tombstone::Empty);
             }
         }
         let result = result.map(|_| ());

@@ -148,6 +148,10 @@ impl Connection {
         if self.is_over() || !window.has_room_for(parcel.bytes()) {
             return false;
         }
+        if window.in_flight.contains_key(&parcel.envelope) {
+            // A frame of a sender that has stored it since, or the store's row of one that is live.
+            return origin == Origin::Stored;
+        }
         if self.events.try_send(event).is_err() {
             return false;
         }
@@ -330,5 +334,19 @@ mod tests {
     fn one_envelope_always_fits() {
         let (connection, _events) = open();
         assert!(connection.offer_stored(&parcel(1, IN_FLIGHT_BYTES_MAX + 1)));
+    }
+
+    #[test]
+    fn an_envelope_is_in_flight_once() {
+        let (connection, mut events) = open();
+        assert!(connection.offer_stored(&parcel(1, 5)));
+        assert!(connection.catch_up(connection.hints()));
+        // The sender's frame comes late: it has stored the envelope since.
+        assert!(!connection.offer(&parcel(1, 5), Origin::Here));
+        assert!(connection.offer_stored(&parcel(1, 5)));
+        assert!(events.try_recv().is_ok() && events.try_recv().is_err());
+        connection.acknowledge(parcel(1, 5).envelope);
+        assert!(connection.is_settled());
+        assert_eq!(connection.window.lock().bytes, 0);
     }
 }

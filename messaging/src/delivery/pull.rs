@@ -59,21 +59,30 @@ impl Delivery {
         let node = &self.inner;
         // One envelope and one byte more than are taken say whether there is more.
         let portion = Portion { envelopes: size + 1, bytes: PULL_BYTES_MAX + 1 };
-        let mut waiting = envelopes::waiting(&node.db, device, &[], portion).await?;
-        let mut more = waiting.len() > size;
-        waiting.truncate(size);
-        let (mut bytes, mut parcels) = (0, Vec::new());
-        for parcel in waiting {
-            if bytes > 0 && bytes + parcel.bytes() > PULL_BYTES_MAX {
-                more = true;
-                break;
+        // What is acknowledged and about to go takes no place of what is not.
+        let mut buried = Vec::new();
+        loop {
+            let mut waiting = envelopes::waiting(&node.db, device, &buried, portion).await?;
+            let mut more = waiting.len() > size;
+            waiting.truncate(size);
+            let (mut bytes, mut parcels) = (0, Vec::new());
+            for parcel in waiting {
+                if bytes > 0 && bytes + parcel.bytes() > PULL_BYTES_MAX {
+                    more = true;
+                    break;
+                }
+                bytes += parcel.bytes();
+                if node.batcher.is_buried(parcel.envelope) {
+                    buried.push(parcel.envelope);
+                } else {
+                    parcels.push(parcel);
+                }
             }
-            bytes += parcel.bytes();
-            if !node.batcher.is_buried(parcel.envelope) {
-                parcels.push(parcel);
+            if !parcels.is_empty() || !more {
+                let parcels = parcels.iter().map(|parcel| parcel.to_proto(&node.franking));
+                return Ok((parcels.collect(), more));
             }
         }
-        Ok((parcels.iter().map(|parcel| parcel.to_proto(&node.franking)).collect(), more))
     }
 }
 

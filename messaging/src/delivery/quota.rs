@@ -13,8 +13,11 @@ const ENVELOPES_MAX: u64 = 10_000;
 const BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// How old a count may be: a device may exceed its quota by what other nodes store meanwhile.
 const AGE_MAX: Duration = Duration::from_secs(2);
-/// How old a count may be that is below half of the quota.
-const AGE_MAX_BELOW_HALF: Duration = Duration::from_secs(30);
+/// How old a count may be that is far below the quota: so far that the nodes of a large service, each
+/// with a count of its own, do not exceed it together.
+const FAR_AGE_MAX: Duration = Duration::from_secs(30);
+/// This part of the quota is far below it.
+const FAR: u64 = 16;
 
 /// How much waits for a device, as counted in the store once, and with what was stored since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +45,8 @@ impl Tally {
     }
 
     fn holds(&self, now: Instant) -> bool {
-        let is_below_half = self.envelopes < ENVELOPES_MAX / 2 && self.bytes < BYTES_MAX / 2;
-        let age_max = if is_below_half { AGE_MAX_BELOW_HALF } else { AGE_MAX };
+        let is_far = self.envelopes < ENVELOPES_MAX / FAR && self.bytes < BYTES_MAX / FAR;
+        let age_max = if is_far { FAR_AGE_MAX } else { AGE_MAX };
         now.saturating_duration_since(self.counted_at) < age_max
     }
 }
@@ -56,8 +59,7 @@ pub(super) struct Quota {
 
 impl Quota {
     pub(super) fn new() -> Self {
-        let tallies =
-            Cache::builder().max_capacity(100_000).time_to_live(AGE_MAX_BELOW_HALF).build();
+        let tallies = Cache::builder().max_capacity(100_000).time_to_live(FAR_AGE_MAX).build();
         Self { tallies }
     }
 
@@ -97,13 +99,13 @@ mod tests {
             assert!(tally.admit(1));
             quota.keep(device, tally);
         }
-        assert_eq!(quota.tally(device, now + AGE_MAX_BELOW_HALF), None);
+        assert_eq!(quota.tally(device, now + FAR_AGE_MAX), None);
     }
 
     #[test]
     fn near_the_quota_a_count_is_young() {
         let now = Instant::now();
-        for count in [(ENVELOPES_MAX / 2, 0), (0, BYTES_MAX / 2), (ENVELOPES_MAX, BYTES_MAX)] {
+        for count in [(ENVELOPES_MAX / FAR, 0), (0, BYTES_MAX / FAR), (ENVELOPES_MAX, BYTES_MAX)] {
             let tally = Tally::new(count, now);
             assert!(tally.holds(now + AGE_MAX / 2), "{count:?}");
             assert!(!tally.holds(now + AGE_MAX), "{count:?}");

@@ -151,7 +151,12 @@ impl Delivery {
         if planted::has(Bug::PublishBeforeCommit) {
             join_all(devices.iter().map(|device| self.tell_stored(*device))).await;
         }
-        let gone = self.inner.batcher.insert(parcels).await?;
+        let inserted = self.inner.batcher.insert(parcels).await;
+        if inserted.is_err() {
+            // It may be stored all the same, where what failed came after the commit.
+            join_all(devices.iter().map(|device| self.tell_stored(*device))).await;
+        }
+        let gone = inserted?;
         let is_untold = planted::has(Bug::PublishBeforeCommit) || planted::has(Bug::DropHint);
         self.inner.checkpoints.pass(Point::Committed).await;
         let mut states = Vec::with_capacity(devices.len());

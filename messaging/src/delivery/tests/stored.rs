@@ -161,3 +161,20 @@ async fn what_is_acknowledged_while_it_is_read_is_not_offered() {
     wait_until_live(&mut stream).await;
     assert_eq!(world.stored().await, 0);
 }
+
+#[tokio::test]
+async fn what_is_about_to_go_keeps_nothing_from_a_pull() {
+    let world = World::new().await;
+    let (node, _) = world.nodes(false).await;
+    let parcels = world.parcels(5);
+    let last = parcels[4].envelope;
+    node.inner.batcher.insert(parcels.clone()).await.unwrap();
+    for parcel in &parcels[..4] {
+        node.inner.batcher.bury(parcel.envelope);
+    }
+    let begun = std::time::Instant::now();
+    let (taken, more) = node.pull(world.to(), 2, LIVENESS).await.unwrap();
+    assert!(begun.elapsed() < LIVENESS, "it waited in front of what there was");
+    let taken: Vec<_> = taken.iter().map(|one| EnvelopeId::checked(&one.envelope_id)).collect();
+    assert_eq!((taken, more), (vec![last], false));
+}
