@@ -1,0 +1,35 @@
+//! A Redis that is there and takes nothing.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use plasma_kit::Env;
+use plasma_kit::bus::{Bus, RedisBus};
+use plasma_kit::secrets::Secrets;
+use plasma_testkit::PrivateRedis;
+
+/// More than connections hold for somebody who does not read.
+const FRAMES: usize = 48;
+const FRAME_BYTES: usize = 1 << 20;
+/// Far longer than a publish may wait, and shorter than a connection without answers is kept.
+const TOO_LONG: Duration = Duration::from_millis(1_500);
+
+#[tokio::test]
+async fn a_publish_that_cannot_even_be_written_is_given_up_all_the_same() {
+    let mut redis = PrivateRedis::start().unwrap();
+    let secrets = Secrets::new(vec![[1; 32]]).unwrap();
+    let node = RedisBus::connect(&redis.url(), Env::system(), &secrets).await.unwrap();
+    redis.freeze().unwrap();
+    let frame = Bytes::from(vec![7; FRAME_BYTES]);
+    let publishes = (0..FRAMES).map(|_| async {
+        let begun = Instant::now();
+        let answer = node.publish("test:frozen", frame.clone()).await;
+        (answer.is_err(), begun.elapsed())
+    });
+    for (has_failed, elapsed) in join_all(publishes).await {
+        assert!(has_failed);
+        assert!(elapsed < TOO_LONG, "{elapsed:?}");
+    }
+    redis.thaw().unwrap();
+}
