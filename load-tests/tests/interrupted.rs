@@ -47,23 +47,23 @@ fn load(target: &str, data: &Path, temporary: &Path) -> Running {
     command.args(["soak", "--quick", "--seconds", "60", "--devices", "4", "--target", target]);
     command.arg("--data").arg(data).env("TMPDIR", temporary);
     let program = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    Running { program: program.unwrap(), started: Vec::new() }
+    Running { program: program.expect("the program starts"), started: Vec::new() }
 }
 
 fn entries(folder: &Path) -> usize {
-    std::fs::read_dir(folder).unwrap().count()
+    std::fs::read_dir(folder).expect("a folder").count()
 }
 
 /// Asks the program, and it alone, to end; sees that what it started is gone.
 fn interrupt(running: &mut Running, signal: Signal) -> ExitStatus {
-    send(running.program.id(), signal).unwrap();
+    send(running.program.id(), signal).expect("it runs");
     let mut status = None;
     until("the program ends", || {
-        status = running.program.try_wait().unwrap();
+        status = running.program.try_wait().expect("a child");
         status.is_some()
     });
     until("what it started has ended", || !running.started.iter().any(|pid| is_there(*pid)));
-    status.unwrap()
+    status.expect("it has ended")
 }
 
 #[test]
