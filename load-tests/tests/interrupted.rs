@@ -1,8 +1,6 @@
 //! A program that is asked to end leaves nothing behind: no process that it started, no temporary
 //! folder, and no lock.
 
-#![expect(clippy::unwrap_used, reason = "helpers of a test stop it as the test itself does")]
-
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
