@@ -45,6 +45,8 @@ pub const WITHOUT_REDIS: &str = "without Redis";
 const DRAIN_SECONDS: &str = "5";
 /// How long it may take until everything has arrived.
 const ARRIVAL_MAX: Duration = Duration::from_mins(2);
+/// A node finds a connection dead after 25 seconds of silence, and its device comes back.
+const LINES_FOUND_DEAD: Duration = Duration::from_secs(27);
 /// What comes twice comes soon.
 const AFTERMATH: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
@@ -180,6 +182,9 @@ impl Storm {
         end_of("faults");
 
         if let Ok(servers) = cluster.servers() {
+            // What dead connections delay is not Redis' doing.
+            tokio::time::sleep(LINES_FOUND_DEAD).await;
+            end_of("recovering");
             let (redis, again) = (servers.redis.clone(), servers.redis.clone());
             spawn_blocking(move || redis.started()?.kill()).await??;
             hands.tell(&"Redis stays away");
