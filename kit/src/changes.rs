@@ -22,7 +22,7 @@ use crate::events::{Event, Events, Subject};
 use crate::ids::{ChatId, TenantId, UserId};
 
 /// How often a node looks for changes.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How far back each look goes: longer than any transaction may last.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -170,7 +170,7 @@ struct Feed {
 impl Feed {
     async fn poll(&mut self, db: &SystemDb, env: &Env) -> Result<Vec<Event>, StoreError> {
         let begun = Instant::now();
-        let now = db.now().await?;
+        let now = db.now_on(db.feed()).await?;
         env.follow(now);
         let since = now.minus(WINDOW);
         self.seen.retain(|_, created_at| *created_at >= since);

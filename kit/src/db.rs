@@ -298,9 +298,9 @@ const SETTINGS: [(&str, &str); 5] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// Options of the reserved connections and the feed's. Their statements all have an index, and their tables are
-/// empty at one moment and large at the next: a plan that was made for the empty table, which reads
-/// it from end to end, would be kept while it grows.
+/// Options of the reserved connections and the feed's. Their statements all have an index, and their
+/// tables are empty at one moment and large at the next: a plan that was made for the empty table,
+/// which reads it from end to end, would be kept while it grows.
 fn for_system(config: &DbConfig, connections_max: u32) -> ConnectOptions {
     let mut options = options(config, connections_max);
     options.map_sqlx_postgres_opts(|postgres| {
@@ -408,14 +408,18 @@ impl SystemDb {
 
     /// Asks the database for its time.
     pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.now_on(self.conn()).await
+    }
+
+    /// The same, on a connection.
+    pub(crate) async fn now_on(&self, conn: &DatabaseConnection) -> Result<Timestamp, StoreError> {
         let sql = match self.backend() {
             DbBackend::Postgres => {
                 "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now"
             }
             _ => "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER) AS now",
         };
-        let row = self
-            .conn()
+        let row = conn
             .query_one_raw(Statement::from_string(self.backend(), sql))
             .await?
             .ok_or_else(|| StoreError::Inconsistent("the database gave no time".to_owned()))?;

@@ -12,6 +12,7 @@ use plasma_kit::ids::ChatId;
 use plasma_kit::status::ErrorReason;
 use plasma_messaging::directory::Directory;
 use plasma_messaging::ports::Access;
+use sea_orm::DbBackend;
 use tokio_util::sync::CancellationToken;
 
 use crate::chats::{block, close, open, pair};
@@ -24,6 +25,7 @@ use crate::world::{World, eventually, reason};
 /// The directory of another node, with caches of its own and no bus to the first.
 struct Far {
     directory: Directory,
+    freshness: Freshness,
     stop: CancellationToken,
 }
 
@@ -48,7 +50,7 @@ impl Far {
             tokio::spawn(changes::follow(db, env, events, heard, stop.clone()));
             eventually(|| async { freshness.is_within(Duration::from_secs(1)) }).await;
         }
-        Self { directory, stop }
+        Self { directory, freshness, stop }
     }
 
     /// Why the person may not write in the chat, as this node remembers.
@@ -132,6 +134,21 @@ on_both_databases! {
         let begun = std::time::Instant::now();
         eventually(|| async { try_send(&world, &chat, &ann, &bob).await.is_ok() }).await;
         assert!(begun.elapsed() < Duration::from_secs(4), "it was refused from memory");
+    }
+
+    async fn the_feed_is_heard_while_background_work_has_every_connection(world: World) {
+        let far = Far::node(&world, true).await;
+        // SQLite has one writer at a time.
+        let taken = if world.db.backend() == DbBackend::Postgres { 4 } else { 1 };
+        let mut held = Vec::new();
+        for _ in 0..taken {
+            held.push(world.db.system().begin().await.unwrap());
+        }
+        tokio::time::sleep(SILENCE).await;
+        eventually(|| async { far.freshness.is_within(Duration::from_secs(1)) }).await;
+        for tx in held {
+            tx.commit().await.unwrap();
+        }
     }
 
     async fn a_node_that_stops_hearing_believes_little(world: World) {
