@@ -135,7 +135,7 @@ impl Usage {
     pub fn of(pid: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
             .with_context(|| format!("the process {pid} is gone"))?;
-        let cpu = cpu_ticks(&stat).with_context(|| format!("read /proc/{pid}/stat"))?;
+        let cpu = cpu_ticks(&stat, Whose::Own).with_context(|| format!("read /proc/{pid}/stat"))?;
         let mut waited = 0;
         for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
             // A thread may end while it is looked at.
@@ -170,7 +170,7 @@ pub fn cpu_of_children(pid: u32) -> Result<Duration> {
     for child in children(pid)? {
         // A process may end while it is looked at.
         let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        ticks += cpu_ticks(&stat).unwrap_or_default();
+        ticks += cpu_ticks(&stat, Whose::Own).unwrap_or_default();
     }
     Ok(of_ticks(ticks))
 }
@@ -213,11 +213,24 @@ pub struct Spent {
     pub busy: f64,
 }
 
-/// User and system time of a line of `/proc/<pid>/stat`, in ticks.
-pub(crate) fn cpu_ticks(stat: &str) -> Option<u64> {
+/// Whose time a line of `/proc/<pid>/stat` is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Whose {
+    /// The process's own.
+    Own,
+    /// That of its children that have ended and were waited for.
+    Ended,
+}
+
+/// User and system time in a line of `/proc/<pid>/stat`, in ticks.
+pub(crate) fn cpu_ticks(stat: &str, whose: Whose) -> Option<u64> {
     // The name, in parentheses, may hold anything; what follows it begins with the third field.
     let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(11);
+    let before = match whose {
+        Whose::Own => 11,
+        Whose::Ended => 13,
+    };
+    let mut fields = fields.split(' ').skip(before);
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
@@ -231,7 +244,7 @@ pub(crate) fn of_ticks(ticks: u64) -> Duration {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Cores, Usage, cpu_ticks, numbers, own_cpu};
+    use super::{Cores, Usage, Whose, cpu_ticks, numbers, own_cpu};
 
     #[test]
     fn lists_of_cores_are_read() {
@@ -243,8 +256,9 @@ mod tests {
     #[test]
     fn a_process_may_call_itself_anything() {
         let stat = "42 (a) b) S 1 42 42 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 1 0 100 1 1";
-        assert_eq!(cpu_ticks(stat), Some(300));
-        assert_eq!(cpu_ticks("42"), None);
+        assert_eq!(cpu_ticks(stat, Whose::Own), Some(300));
+        assert_eq!(cpu_ticks(stat, Whose::Ended), Some(15));
+        assert_eq!(cpu_ticks("42", Whose::Own), None);
     }
 
     #[test]

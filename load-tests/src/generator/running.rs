@@ -37,7 +37,8 @@ impl Tally {
     }
 
     /// Fails where the counts of a finished load disagree, or a message that was relayed came
-    /// twice or out of order. What is stored may be offered a second time.
+    /// twice or out of order. What is stored may be offered a second time and come later, and which
+    /// that was is not known: where anything was stored, neither is judged.
     pub(super) fn checked(self) -> Result<Self> {
         let Self { done, delivered, stored, repeated, misordered, .. } = self;
         ensure!(repeated == 0 || stored > 0, "{repeated} messages were delivered twice");
@@ -62,7 +63,7 @@ pub trait Running {
     fn latencies(&self) -> Quantiles;
 
     /// Sends no more and waits until everything in flight is done. Fails where a message was lost
-    /// or, though relayed, came twice.
+    /// or, though relayed, came twice or out of order.
     fn finish(self) -> impl Future<Output = Result<Tally>>;
 }
 

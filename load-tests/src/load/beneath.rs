@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use plasma_testkit::{Cluster, PrivatePostgres, Servers, resp};
 use serde::Serialize;
 
-use crate::machine::{children, cpu_ticks, of_ticks};
+use crate::machine::{Whose, children, cpu_ticks, of_ticks};
 
 const REDIS_WAIT_MAX: Duration = Duration::from_secs(5);
 const COUNTERS: &str =
@@ -137,7 +137,7 @@ struct Tree {
 fn read_tree(pid: u32) -> Result<Tree> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
         .with_context(|| format!("the process {pid} is gone"))?;
-    let own = cpu_ticks(&stat).zip(ended_ticks(&stat));
+    let own = cpu_ticks(&stat, Whose::Own).zip(cpu_ticks(&stat, Whose::Ended));
     let (own, ended) = own.with_context(|| format!("read /proc/{pid}/stat"))?;
     let (mut cpu, mut is_whole) = (of_ticks(own + ended), true);
     for child in children(pid)? {
@@ -151,26 +151,12 @@ fn read_tree(pid: u32) -> Result<Tree> {
     Ok(Tree { cpu, ended, is_whole })
 }
 
-/// User and system time of the children that were waited for.
-fn ended_ticks(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ').skip(13);
-    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::{cpu_of_tree, ended_ticks};
-
-    #[test]
-    fn children_that_have_ended_count_as_well() {
-        let stat = "42 (a) b) S 1 42 42 0 -1 4194560 1 2 3 4 250 50 7 8 20 0 1 0 100 1 1";
-        assert_eq!(ended_ticks(stat), Some(15));
-        assert_eq!(ended_ticks("42"), None);
-    }
+    use super::cpu_of_tree;
 
     #[test]
     fn work_of_a_child_is_counted_while_it_runs_and_after_it_has_ended() {

@@ -3,10 +3,9 @@
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use serde::Serialize;
 
 /// How messages fall out.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Args)]
+#[derive(Debug, Clone, Copy, PartialEq, Args)]
 pub struct Traffic {
     /// Receipts that are sent for a message, gathered ones counted once
     #[arg(long, default_value_t = 1.0)]
@@ -50,7 +49,7 @@ pub struct Traffic {
 }
 
 /// What machines can do, and how much of that is used at the busiest.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Args)]
+#[derive(Debug, Clone, Copy, PartialEq, Args)]
 pub struct Machines {
     /// The part of each resource that is used in the busiest minutes
     #[arg(long, default_value_t = 0.6)]
@@ -64,8 +63,8 @@ pub struct Machines {
     /// Connections of a node (`connections_max`)
     #[arg(long, default_value_t = 65_536.0)]
     pub node_connections: f64,
-    /// Connections of a node to its database (`database_connections_max` and 4)
-    #[arg(long, default_value_t = 20.0)]
+    /// Connections of a node to its database (`database_connections_max` and 5)
+    #[arg(long, default_value_t = 21.0)]
     pub node_database_connections: f64,
     /// Cores of a PostgreSQL server
     #[arg(long, default_value_t = 32.0)]

@@ -16,8 +16,8 @@ const CPU_SECONDS_LEAST: f64 = 1.0;
 /// The same of write-ahead log: a page that is written for the first time after a checkpoint is
 /// written whole.
 const WAL_BYTES_LEAST: f64 = 2e6;
-/// Connected devices below which memory is that of the nodes alone.
-const DEVICES_LEAST: f64 = 500.0;
+/// Memory of devices and chats, in MiB, below which what nodes do besides has as much of it.
+const GROWTH_MIB_LEAST: f64 = 40.0;
 
 /// As much of a report as is checked; what `--extract` keeps of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -144,7 +144,9 @@ impl Measured {
 
     fn compare_part(&self, part: &Part, known: f64, costs: &Costs) -> Result<Vec<Comparison>> {
         let cost = costs.of(&part.doings(self.nodes, costs))?;
-        let memory = costs.resident_mib(self.nodes, part.listening[1], known);
+        // Beside what idle nodes have, which would hide what devices take.
+        let idle = costs.resident_mib(self.nodes, 0.0, 0.0);
+        let growth = costs.resident_mib(self.nodes, part.listening[1], known) - idle;
         let cpu = |quantity, micros: f64, measured: Option<f64>| {
             (quantity, micros / 1e6, measured, CPU_SECONDS_LEAST)
         };
@@ -165,10 +167,10 @@ impl Measured {
             .collect();
         compared.push(Comparison {
             of,
-            quantity: "memory, MiB",
-            predicted: memory,
-            measured: part.server_resident_mib,
-            counts: part.listening[1] >= DEVICES_LEAST,
+            quantity: "memory added, MiB",
+            predicted: growth,
+            measured: (part.server_resident_mib - idle).max(0.0),
+            counts: growth >= GROWTH_MIB_LEAST,
         });
         Ok(compared)
     }

@@ -1,7 +1,6 @@
 //! What a number of users needs of nodes, one PostgreSQL and one Redis in their busiest minutes.
 
 use anyhow::Result;
-use serde::Serialize;
 
 use super::assumptions::{Machines, Traffic};
 use super::cost::Cost;
@@ -11,7 +10,7 @@ use super::model::Model;
 /// A sweep looks at what was stored for so many seconds.
 pub(super) const SWEPT_SECONDS: f64 = 10.0;
 /// Sweeps of a node in a second.
-pub(super) const SWEEPS_PER_SECOND: f64 = 2.0;
+pub(crate) const SWEEPS_PER_SECOND: f64 = 2.0;
 /// For so many seconds a node remembers what it looked up.
 const KNOWN_SECONDS: f64 = 300.0;
 /// Rounds until the number of nodes is settled.
@@ -32,7 +31,7 @@ pub struct Premises<'a> {
 }
 
 /// What users need in their busiest minutes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand {
     /// Messages per second, without receipts.
     pub messages: f64,
@@ -55,7 +54,7 @@ pub struct Demand {
 }
 
 /// The nodes that are needed, not rounded, by what they run out of.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nodes {
     /// By their CPU; infinite where the sweeps alone take a node.
     pub by_cpu: f64,
@@ -68,7 +67,7 @@ pub struct Nodes {
 }
 
 /// What is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Kept {
     /// Envelopes that wait at a time.
     pub waiting: f64,

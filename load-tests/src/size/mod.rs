@@ -27,6 +27,7 @@ pub use capacity::{Resource, Sizing};
 pub use check::{Comparison, Measured, Part};
 pub use cost::Cost;
 pub use costs::{Costs, Doings, Idle, Unit, Units};
+pub(crate) use demand::SWEEPS_PER_SECOND;
 pub use demand::{Demand, Kept, Nodes, Premises};
 pub use model::{Derived, Model};
 pub use text::{Form, units};

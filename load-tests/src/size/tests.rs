@@ -252,7 +252,7 @@ fn a_load_is_predicted_from_what_was_done_in_it() {
         assert!(it.holds(1.01), "{it:?}");
     }
     let counting: Vec<_> = compared.iter().filter(|it| it.counts).map(|it| it.quantity).collect();
-    assert_eq!(counting, ["node CPU, s", "PostgreSQL CPU, s", "memory, MiB"]);
+    assert_eq!(counting, ["node CPU, s", "PostgreSQL CPU, s", "memory added, MiB"]);
 }
 
 #[test]

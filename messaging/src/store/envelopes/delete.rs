@@ -34,7 +34,8 @@ fn id(row: &QueryResult) -> Result<EnvelopeId, StoreError> {
 
 /// Rows are found one by one, by the primary key: a join is planned by how full the table is at
 /// that moment, and while it is empty that is to read all of it. That the order is asked for keeps
-/// the planner from another index that begins with the device, which costs as little by then.
+/// the planner from another index that begins with the device, which costs as little by then. A
+/// `ctid` names a row of one table: not for a table in partitions.
 fn delete_arrays(envelopes: &[(DeviceKey, EnvelopeId)]) -> Statement {
     let sql = "DELETE FROM envelopes WHERE ctid = ANY (ARRAY \
                  (SELECT (SELECT e.ctid FROM envelopes e \

@@ -9,13 +9,11 @@ use super::couples::{Couple, write};
 use super::spent::{Spent, apart, each};
 use super::{Bench, Roles, leave};
 use crate::load::series::rate;
-use crate::size::{Cost, Unit};
+use crate::size::{Cost, SWEEPS_PER_SECOND, Unit};
 use crate::traffic::Device;
 
-/// A sweep looks at what was stored in the last ten seconds, twice a second.
+/// How long sweeps are watched: rows must stay within the ten seconds that a sweep looks back.
 const SWEEP_WINDOW: Duration = Duration::from_secs(6);
-/// How often a node sweeps.
-const SWEEPS_PER_SECOND: f64 = 2.0;
 /// Messages that are sent together for each that is sent alone.
 const ALONE: usize = 8;
 
