@@ -10,9 +10,10 @@ pub mod codec;
 pub mod error_info;
 pub mod id;
 mod method;
+mod price;
 
 pub use check::{Validate, Violation};
-pub use method::{METHODS, Method, Principal, method};
+pub use method::{METHODS, Method, Principal, method, offered_services};
 
 /// The descriptor of the whole contract, options included, for reflection and for tests that are
 /// generated from it.

@@ -13,6 +13,14 @@ pub struct Method {
 
 include!("gen/methods.rs");
 
+/// The services that the server offers, sorted. Those that partners implement are not among them.
+pub fn offered_services() -> Vec<&'static str> {
+    let mut names: Vec<_> =
+        METHODS.iter().filter_map(|method| method.path.split('/').nth(1)).collect();
+    names.dedup();
+    names
+}
+
 /// Finds a method by its path.
 pub fn method(path: &str) -> Option<&'static Method> {
     METHODS.binary_search_by(|method| method.path.cmp(path)).ok().map(|found| &METHODS[found])

@@ -13,6 +13,9 @@ pub(crate) fn render(pool: &DescriptorPool) -> Result<String> {
         .context("the contract lacks plasma.options.v1.Principal")?;
     let mut rows = Vec::new();
     for service in pool.services() {
+        if rules::is_implemented_by_partner(pool, &service)? {
+            continue;
+        }
         for method in service.methods() {
             let path = format!("/{}/{}", service.full_name(), method.name());
             let mut names = Vec::new();

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor, OneofDescriptor, Value,
+    DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor, OneofDescriptor,
+    ServiceDescriptor, Value,
 };
 
 /// What `(plasma.options.v1.rules)` says of one field.
@@ -51,6 +52,19 @@ pub(crate) fn oneof_is_required(pool: &DescriptorPool, oneof: &OneofDescriptor) 
         .get_extension_by_name("plasma.options.v1.required_oneof")
         .context("the contract lacks plasma.options.v1.required_oneof")?;
     let options = oneof.options();
+    Ok(options.has_extension(&extension)
+        && options.get_extension(&extension).as_bool().unwrap_or_default())
+}
+
+/// Whether partners implement the service, so that the server does not offer it.
+pub(crate) fn is_implemented_by_partner(
+    pool: &DescriptorPool,
+    service: &ServiceDescriptor,
+) -> Result<bool> {
+    let extension = pool
+        .get_extension_by_name("plasma.options.v1.implemented_by_partner")
+        .context("the contract lacks plasma.options.v1.implemented_by_partner")?;
+    let options = service.options();
     Ok(options.has_extension(&extension)
         && options.get_extension(&extension).as_bool().unwrap_or_default())
 }

@@ -30,6 +30,105 @@ pub struct TimePassPrice {
     #[prost(message, optional, tag = "2")]
     pub duration: ::core::option::Option<::prost_types::Duration>,
 }
+/// A period that ends on the same day of a later month, or on its last day.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CalendarPeriod {
+    /// 1 to 12.
+    #[prost(int32, tag = "1")]
+    pub months: i32,
+}
+/// A period that ends at the same time of a later day.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FixedPeriod {
+    /// 1 to 366.
+    #[prost(int32, tag = "1")]
+    pub days: i32,
+}
+/// One payment for each period, charged again by itself until it is cancelled.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SubscriptionPrice {
+    /// The price of a period; more than 0.
+    #[prost(message, optional, tag = "1")]
+    pub amount: ::core::option::Option<Amount>,
+    /// How long the chat stays open, and the charge is tried again, where the wallet
+    /// does not cover a renewal: 0 to 30 days; 3 days where unset.
+    #[prost(message, optional, tag = "4")]
+    pub grace: ::core::option::Option<::prost_types::Duration>,
+    /// How long a period is. Periods are counted from the moment of the first
+    /// payment, in the time zone of the recipient's platform: 31 January, 28
+    /// February, 31 March.
+    #[prost(oneof = "subscription_price::Period", tags = "2, 3")]
+    pub period: ::core::option::Option<subscription_price::Period>,
+}
+/// Nested message and enum types in `SubscriptionPrice`.
+pub mod subscription_price {
+    /// How long a period is. Periods are counted from the moment of the first
+    /// payment, in the time zone of the recipient's platform: 31 January, 28
+    /// February, 31 March.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Period {
+        /// Calendar months.
+        #[prost(message, tag = "2")]
+        Calendar(super::CalendarPeriod),
+        /// A fixed number of days.
+        #[prost(message, tag = "3")]
+        Fixed(super::FixedPeriod),
+    }
+}
+/// One payment for a number of messages of the payer. The peer's answers are
+/// free, and so is everything that is sent as ENVELOPE_CLASS_NOTICE.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessageBundlePrice {
+    /// The price of the bundle; more than 0.
+    #[prost(message, optional, tag = "1")]
+    pub amount: ::core::option::Option<Amount>,
+    /// How many messages it holds: 1 to 1,000,000.
+    #[prost(int32, tag = "2")]
+    pub messages: i32,
+}
+/// Free access before the first payment, once for a payer and a recipient.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Trial {
+    /// How long it lasts: 1 second to 90 days.
+    #[prost(message, optional, tag = "1")]
+    pub duration: ::core::option::Option<::prost_types::Duration>,
+    /// Whether the first payment is taken by itself when the trial ends; with
+    /// subscriptions only. Otherwise access ends, and the person is asked.
+    #[prost(bool, tag = "2")]
+    pub converts: bool,
+}
+/// What access costs, and how it is paid.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PriceTerms {
+    /// Free access before the first payment; not with a free price.
+    #[prost(message, optional, tag = "6")]
+    pub trial: ::core::option::Option<Trial>,
+    /// What access costs.
+    #[prost(oneof = "price_terms::Mode", tags = "1, 2, 3, 4, 5")]
+    pub mode: ::core::option::Option<price_terms::Mode>,
+}
+/// Nested message and enum types in `PriceTerms`.
+pub mod price_terms {
+    /// What access costs.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Mode {
+        /// Nothing.
+        #[prost(message, tag = "1")]
+        Free(super::FreePrice),
+        /// One payment for ever.
+        #[prost(message, tag = "2")]
+        OneTimeUnlock(super::OneTimeUnlockPrice),
+        /// One payment for a time.
+        #[prost(message, tag = "3")]
+        TimePass(super::TimePassPrice),
+        /// One payment for each period.
+        #[prost(message, tag = "4")]
+        Subscription(super::SubscriptionPrice),
+        /// One payment for a number of messages.
+        #[prost(message, tag = "5")]
+        MessageBundle(super::MessageBundlePrice),
+    }
+}
 /// How what is left of a charge after the operator's share is divided.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Shares {
@@ -41,50 +140,70 @@ pub struct Shares {
     #[prost(uint32, tag = "2")]
     pub platform_basis_points: u32,
 }
-/// One immutable version of a price. Publishing another for the same scope and
-/// recipient supersedes it; it stays readable.
+/// Whom a price is for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PriceTarget {
+    /// Which rule it is.
+    #[prost(enumeration = "PriceScope", tag = "1")]
+    pub scope: i32,
+    /// The recipient, `user_…`; with the scopes RECIPIENT and PAIR, and only then.
+    #[prost(string, tag = "2")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// The group, `payergroup_…`; with the scope PAYER_GROUP, and only then.
+    #[prost(string, tag = "3")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// The payer, `user_…`; with the scope PAIR, and only then.
+    #[prost(string, tag = "4")]
+    pub payer_user_id: ::prost::alloc::string::String,
+    /// The payer's platform; the own one where empty. With the scope PAIR only.
+    #[prost(string, tag = "5")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+}
+/// All that a price says.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PriceDefinition {
+    /// Whom it is for.
+    #[prost(message, optional, tag = "1")]
+    pub target: ::core::option::Option<PriceTarget>,
+    /// What access costs.
+    #[prost(message, optional, tag = "2")]
+    pub terms: ::core::option::Option<PriceTerms>,
+    /// How a charge is divided.
+    #[prost(message, optional, tag = "3")]
+    pub shares: ::core::option::Option<Shares>,
+    /// What becomes of subscribers who have an older version and have not accepted
+    /// this dearer one. Unset: they keep their price. Set: their subscription ends
+    /// with the period that runs when this has passed since the version took effect;
+    /// 0 to 366 days. A version that is not dearer, with the same currency and
+    /// period, is theirs from the next renewal on. With subscriptions only.
+    #[prost(message, optional, tag = "4")]
+    pub consent_time: ::core::option::Option<::prost_types::Duration>,
+}
+/// One immutable version of a price. Publishing another for the same target
+/// supersedes it; it stays readable.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Price {
     /// Id, `price_…`.
     #[prost(string, tag = "1")]
     pub price_id: ::prost::alloc::string::String,
-    /// Which rule it belongs to.
-    #[prost(enumeration = "PriceScope", tag = "2")]
-    pub scope: i32,
-    /// The recipient, `user_…`; set with the recipient scope only.
-    #[prost(string, tag = "3")]
-    pub recipient_user_id: ::prost::alloc::string::String,
-    /// How a charge is divided.
-    #[prost(message, optional, tag = "7")]
-    pub shares: ::core::option::Option<Shares>,
-    /// Number of the version within its scope and recipient, from 1.
-    #[prost(int64, tag = "8")]
+    /// All that it says.
+    #[prost(message, optional, tag = "2")]
+    pub definition: ::core::option::Option<PriceDefinition>,
+    /// Number of the version among those of its target, from 1, as published.
+    #[prost(int64, tag = "3")]
     pub version: i64,
     /// When it was published.
-    #[prost(message, optional, tag = "9")]
+    #[prost(message, optional, tag = "4")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When a later version superseded it; unset while it is in force.
-    #[prost(message, optional, tag = "10")]
+    /// When it takes or took effect.
+    #[prost(message, optional, tag = "5")]
+    pub effective_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When a later version supersedes it; unset while none will.
+    #[prost(message, optional, tag = "6")]
     pub supersede_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What access costs.
-    #[prost(oneof = "price::Mode", tags = "4, 5, 6")]
-    pub mode: ::core::option::Option<price::Mode>,
-}
-/// Nested message and enum types in `Price`.
-pub mod price {
-    /// What access costs.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Mode {
-        /// Nothing.
-        #[prost(message, tag = "4")]
-        Free(super::FreePrice),
-        /// One payment for ever.
-        #[prost(message, tag = "5")]
-        OneTimeUnlock(super::OneTimeUnlockPrice),
-        /// One payment for a time.
-        #[prost(message, tag = "6")]
-        TimePass(super::TimePassPrice),
-    }
+    /// When it was withdrawn before it took effect; unset otherwise.
+    #[prost(message, optional, tag = "7")]
+    pub withdraw_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// What access to a chat costs now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -92,25 +211,9 @@ pub struct Quote {
     /// The price version, `price_…`; empty where the platform is free.
     #[prost(string, tag = "1")]
     pub price_id: ::prost::alloc::string::String,
-    /// What access costs.
-    #[prost(oneof = "quote::Mode", tags = "2, 3, 4")]
-    pub mode: ::core::option::Option<quote::Mode>,
-}
-/// Nested message and enum types in `Quote`.
-pub mod quote {
-    /// What access costs.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Mode {
-        /// Nothing.
-        #[prost(message, tag = "2")]
-        Free(super::FreePrice),
-        /// One payment for ever.
-        #[prost(message, tag = "3")]
-        OneTimeUnlock(super::OneTimeUnlockPrice),
-        /// One payment for a time.
-        #[prost(message, tag = "4")]
-        TimePass(super::TimePassPrice),
-    }
+    /// What access costs. The trial is there where this payer may still have it.
+    #[prost(message, optional, tag = "2")]
+    pub terms: ::core::option::Option<PriceTerms>,
 }
 /// The price that the payer saw and accepts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -121,6 +224,9 @@ pub struct AcceptedPrice {
     /// The quote's amount; unset for a free quote.
     #[prost(message, optional, tag = "2")]
     pub amount: ::core::option::Option<Amount>,
+    /// Whether the payer takes the trial that the quote offers, and pays nothing now.
+    #[prost(bool, tag = "3")]
+    pub trial: bool,
 }
 /// Detail of a status with reason PRICE_CHANGED.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -144,29 +250,49 @@ pub struct Pass {
     /// The user who opened or paid.
     #[prost(string, tag = "4")]
     pub payer_user_id: ::prost::alloc::string::String,
-    /// What was paid; unset where access was free.
+    /// What was paid; unset where nothing was.
     #[prost(message, optional, tag = "5")]
     pub amount: ::core::option::Option<Amount>,
-    /// The charge, `charge_…`; empty where access was free.
+    /// The charge, `charge_…`; empty where nothing was paid.
     #[prost(string, tag = "6")]
     pub charge_id: ::prost::alloc::string::String,
-    /// When access began.
+    /// When access begins or began. A pass that was added to one in force begins
+    /// where that one ends.
     #[prost(message, optional, tag = "7")]
     pub start_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When access ends; unset where it does not.
+    /// When access ends; unset where it does not. Of a subscription's period, five
+    /// minutes after its end, so that a late renewal closes nothing.
     #[prost(message, optional, tag = "8")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How it came about.
+    #[prost(enumeration = "PassKind", tag = "9")]
+    pub kind: i32,
+    /// The subscription, `subscription_…`, whose period it is; empty for others.
+    #[prost(string, tag = "10")]
+    pub subscription_id: ::prost::alloc::string::String,
+    /// How many messages of the payer the pass pays for; unset where they are not
+    /// counted.
+    #[prost(int32, optional, tag = "11")]
+    pub messages: ::core::option::Option<i32>,
+    /// How many of them were sent; set with `messages`.
+    #[prost(int32, optional, tag = "12")]
+    pub messages_spent: ::core::option::Option<i32>,
 }
-/// Which rule of a price list a price version belongs to.
+/// Which rule of a price list a price version belongs to. The first that fits a
+/// payer and a recipient wins: pair, recipient, payer group, tenant's default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum PriceScope {
     /// Not a scope.
     Unspecified = 0,
-    /// Every user of the tenant without a price of its own.
+    /// Everybody for whom there is no other rule.
     TenantDefault = 1,
-    /// One recipient; goes before the tenant's default.
+    /// Chats with one recipient.
     Recipient = 2,
+    /// Payers of one group, whomever they reach.
+    PayerGroup = 3,
+    /// One payer and one recipient.
+    Pair = 4,
 }
 impl PriceScope {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -178,6 +304,8 @@ impl PriceScope {
             Self::Unspecified => "PRICE_SCOPE_UNSPECIFIED",
             Self::TenantDefault => "PRICE_SCOPE_TENANT_DEFAULT",
             Self::Recipient => "PRICE_SCOPE_RECIPIENT",
+            Self::PayerGroup => "PRICE_SCOPE_PAYER_GROUP",
+            Self::Pair => "PRICE_SCOPE_PAIR",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -186,6 +314,206 @@ impl PriceScope {
             "PRICE_SCOPE_UNSPECIFIED" => Some(Self::Unspecified),
             "PRICE_SCOPE_TENANT_DEFAULT" => Some(Self::TenantDefault),
             "PRICE_SCOPE_RECIPIENT" => Some(Self::Recipient),
+            "PRICE_SCOPE_PAYER_GROUP" => Some(Self::PayerGroup),
+            "PRICE_SCOPE_PAIR" => Some(Self::Pair),
+            _ => None,
+        }
+    }
+}
+/// How access came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PassKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// The price was free.
+    Free = 1,
+    /// It was paid.
+    Paid = 2,
+    /// A trial.
+    Trial = 3,
+    /// A subscription's renewal is not paid yet.
+    Grace = 4,
+}
+impl PassKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PASS_KIND_UNSPECIFIED",
+            Self::Free => "PASS_KIND_FREE",
+            Self::Paid => "PASS_KIND_PAID",
+            Self::Trial => "PASS_KIND_TRIAL",
+            Self::Grace => "PASS_KIND_GRACE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PASS_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "PASS_KIND_FREE" => Some(Self::Free),
+            "PASS_KIND_PAID" => Some(Self::Paid),
+            "PASS_KIND_TRIAL" => Some(Self::Trial),
+            "PASS_KIND_GRACE" => Some(Self::Grace),
+            _ => None,
+        }
+    }
+}
+/// Access to a chat that is charged for again and again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Subscription {
+    /// Id, `subscription_…`.
+    #[prost(string, tag = "1")]
+    pub subscription_id: ::prost::alloc::string::String,
+    /// The chat, `chat_…`.
+    #[prost(string, tag = "2")]
+    pub chat_id: ::prost::alloc::string::String,
+    /// The payer's tenant.
+    #[prost(string, tag = "3")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+    /// The payer.
+    #[prost(string, tag = "4")]
+    pub payer_user_id: ::prost::alloc::string::String,
+    /// The recipient's tenant, whose price it is.
+    #[prost(string, tag = "5")]
+    pub recipient_tenant_id: ::prost::alloc::string::String,
+    /// The recipient.
+    #[prost(string, tag = "6")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// The price version that it renews at, `price_…`.
+    #[prost(string, tag = "7")]
+    pub price_id: ::prost::alloc::string::String,
+    /// What a period costs.
+    #[prost(message, optional, tag = "8")]
+    pub price: ::core::option::Option<SubscriptionPrice>,
+    /// Where it stands.
+    #[prost(enumeration = "SubscriptionState", tag = "9")]
+    pub state: i32,
+    /// IANA name of the time zone in which periods are counted.
+    #[prost(string, tag = "10")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// When the first paid period begins or began.
+    #[prost(message, optional, tag = "11")]
+    pub anchor_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the period or trial that runs ends, and the next charge is due.
+    #[prost(message, optional, tag = "12")]
+    pub period_end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Periods paid so far.
+    #[prost(int64, tag = "13")]
+    pub periods_paid: i64,
+    /// When access ends unless the charge succeeds; while it is past due.
+    #[prost(message, optional, tag = "14")]
+    pub grace_end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether it ends with the period that runs.
+    #[prost(bool, tag = "15")]
+    pub cancel_at_period_end: bool,
+    /// A dearer price, or another that needs the payer's consent; unset where there
+    /// is none.
+    #[prost(message, optional, tag = "16")]
+    pub price_change: ::core::option::Option<PriceChange>,
+    /// When it was bought.
+    #[prost(message, optional, tag = "17")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it lapsed or ended.
+    #[prost(message, optional, tag = "18")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Another price that a subscriber may accept.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PriceChange {
+    /// The price in force for new subscribers, `price_…`.
+    #[prost(string, tag = "1")]
+    pub price_id: ::prost::alloc::string::String,
+    /// What it costs.
+    #[prost(message, optional, tag = "2")]
+    pub terms: ::core::option::Option<PriceTerms>,
+    /// Whether the payer has accepted it; it counts from the next renewal on.
+    #[prost(bool, tag = "3")]
+    pub accepted: bool,
+    /// The subscription ends with the period that runs at this moment unless the
+    /// payer accepts; unset where the payer may keep the old price.
+    #[prost(message, optional, tag = "4")]
+    pub consent_deadline: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Money given back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Refund {
+    /// Id, `refund_…`.
+    #[prost(string, tag = "1")]
+    pub refund_id: ::prost::alloc::string::String,
+    /// The charge, `charge_…`.
+    #[prost(string, tag = "2")]
+    pub charge_id: ::prost::alloc::string::String,
+    /// What the payer got back.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// The part of it that the operator gave back, in minor units.
+    #[prost(int64, tag = "4")]
+    pub operator_minor_units: i64,
+    /// The recipient's part.
+    #[prost(int64, tag = "5")]
+    pub recipient_minor_units: i64,
+    /// The platform's part.
+    #[prost(int64, tag = "6")]
+    pub platform_minor_units: i64,
+    /// What of the charge has been given back with this refund, in minor units.
+    #[prost(int64, tag = "7")]
+    pub refunded_minor_units: i64,
+    /// Whether access ended with it.
+    #[prost(bool, tag = "8")]
+    pub ended_access: bool,
+    /// The platform's own note.
+    #[prost(string, tag = "9")]
+    pub reference: ::prost::alloc::string::String,
+    /// When.
+    #[prost(message, optional, tag = "10")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Where a subscription stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SubscriptionState {
+    /// Never sent.
+    Unspecified = 0,
+    /// In its trial, which a charge follows.
+    Trialing = 1,
+    /// Paid.
+    Active = 2,
+    /// A renewal was not covered: the chat stays open for the price's grace, and the
+    /// charge is tried again, at once when money comes in.
+    PastDue = 3,
+    /// Ended for want of payment. The chat can be read; paying opens it at once, with
+    /// a new subscription.
+    Lapsed = 4,
+    /// Ended: cancelled, refunded, or its price was withdrawn from it.
+    Ended = 5,
+}
+impl SubscriptionState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SUBSCRIPTION_STATE_UNSPECIFIED",
+            Self::Trialing => "SUBSCRIPTION_STATE_TRIALING",
+            Self::Active => "SUBSCRIPTION_STATE_ACTIVE",
+            Self::PastDue => "SUBSCRIPTION_STATE_PAST_DUE",
+            Self::Lapsed => "SUBSCRIPTION_STATE_LAPSED",
+            Self::Ended => "SUBSCRIPTION_STATE_ENDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SUBSCRIPTION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SUBSCRIPTION_STATE_TRIALING" => Some(Self::Trialing),
+            "SUBSCRIPTION_STATE_ACTIVE" => Some(Self::Active),
+            "SUBSCRIPTION_STATE_PAST_DUE" => Some(Self::PastDue),
+            "SUBSCRIPTION_STATE_LAPSED" => Some(Self::Lapsed),
+            "SUBSCRIPTION_STATE_ENDED" => Some(Self::Ended),
             _ => None,
         }
     }
@@ -206,6 +534,10 @@ pub struct GetQuoteResponse {
     /// The pass in force; unset where there is none.
     #[prost(message, optional, tag = "2")]
     pub pass: ::core::option::Option<Pass>,
+    /// The subscription that the caller's user has in the chat and that has not
+    /// ended; unset where there is none.
+    #[prost(message, optional, tag = "3")]
+    pub subscription: ::core::option::Option<Subscription>,
 }
 /// Request for PurchaseAccess.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -219,13 +551,20 @@ pub struct PurchaseAccessRequest {
     /// The price that the person saw and accepts.
     #[prost(message, optional, tag = "3")]
     pub accepted_price: ::core::option::Option<AcceptedPrice>,
+    /// Whether to buy although a pass is in force: a time pass begins where the one
+    /// in force ends, a bundle adds its messages. Other modes cannot be extended.
+    #[prost(bool, tag = "4")]
+    pub extend: bool,
 }
 /// Response for PurchaseAccess.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PurchaseAccessResponse {
-    /// The pass in force.
+    /// The pass in force, or the one that extends it.
     #[prost(message, optional, tag = "1")]
     pub pass: ::core::option::Option<Pass>,
+    /// The subscription, where the price was one.
+    #[prost(message, optional, tag = "2")]
+    pub subscription: ::core::option::Option<Subscription>,
 }
 /// Request for ListPasses.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -243,6 +582,144 @@ pub struct ListPassesResponse {
     /// Passes, newest first.
     #[prost(message, repeated, tag = "1")]
     pub passes: ::prost::alloc::vec::Vec<Pass>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for GetSubscription.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSubscriptionRequest {
+    /// The subscription, `subscription_…`.
+    #[prost(string, tag = "1")]
+    pub subscription_id: ::prost::alloc::string::String,
+}
+/// Response for GetSubscription.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetSubscriptionResponse {
+    /// The subscription.
+    #[prost(message, optional, tag = "1")]
+    pub subscription: ::core::option::Option<Subscription>,
+}
+/// Request for ListSubscriptions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSubscriptionsRequest {
+    /// Most subscriptions to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only those in one state; all where unset.
+    #[prost(enumeration = "SubscriptionState", tag = "3")]
+    pub state: i32,
+}
+/// Response for ListSubscriptions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSubscriptionsResponse {
+    /// Subscriptions, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub subscriptions: ::prost::alloc::vec::Vec<Subscription>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for CancelSubscription.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelSubscriptionRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The subscription, `subscription_…`.
+    #[prost(string, tag = "2")]
+    pub subscription_id: ::prost::alloc::string::String,
+}
+/// Response for CancelSubscription.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelSubscriptionResponse {
+    /// The subscription after it.
+    #[prost(message, optional, tag = "1")]
+    pub subscription: ::core::option::Option<Subscription>,
+}
+/// Request for UndoCancellation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UndoCancellationRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The subscription, `subscription_…`.
+    #[prost(string, tag = "2")]
+    pub subscription_id: ::prost::alloc::string::String,
+}
+/// Response for UndoCancellation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UndoCancellationResponse {
+    /// The subscription after it.
+    #[prost(message, optional, tag = "1")]
+    pub subscription: ::core::option::Option<Subscription>,
+}
+/// Request for AcceptPriceChange.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptPriceChangeRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The subscription, `subscription_…`.
+    #[prost(string, tag = "2")]
+    pub subscription_id: ::prost::alloc::string::String,
+    /// The price that the person saw and accepts; without a trial.
+    #[prost(message, optional, tag = "3")]
+    pub accepted_price: ::core::option::Option<AcceptedPrice>,
+}
+/// Response for AcceptPriceChange.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptPriceChangeResponse {
+    /// The subscription after it.
+    #[prost(message, optional, tag = "1")]
+    pub subscription: ::core::option::Option<Subscription>,
+}
+/// Request for RefundCharge.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefundChargeRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The charge, `charge_…`.
+    #[prost(string, tag = "2")]
+    pub charge_id: ::prost::alloc::string::String,
+    /// How much of it, in the charge's currency; all that is left of it where unset.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// Whether access ends now: the pass that the charge paid for, and its
+    /// subscription.
+    #[prost(bool, tag = "4")]
+    pub end_access: bool,
+    /// The platform's own note. Give no personal data.
+    #[prost(string, tag = "5")]
+    pub reference: ::prost::alloc::string::String,
+}
+/// Response for RefundCharge.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefundChargeResponse {
+    /// The refund.
+    #[prost(message, optional, tag = "1")]
+    pub refund: ::core::option::Option<Refund>,
+}
+/// Request for ListRefunds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRefundsRequest {
+    /// Most refunds to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListRefunds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRefundsResponse {
+    /// Refunds, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub refunds: ::prost::alloc::vec::Vec<Refund>,
     /// Token of the next page; empty on the last.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
@@ -357,12 +834,17 @@ pub mod access_service_client {
         }
         /// Buys access to a chat at the price accepted. The charge and the pass come
         /// into being together. While a pass is in force nothing is charged and that
-        /// pass is the answer.
+        /// pass is the answer, unless `extend` is set.
+        ///
+        /// A price by subscription begins one. A subscription that lapsed or ended is
+        /// replaced by a new one, from now on.
         ///
         /// Safe to retry with the same `request_id`; a refusal for lack of money is
         /// repeated for that key, so retry with a new one after topping up.
         /// Fails with NOT_FOUND (the chat), PAYMENT_REQUIRED, PRICE_CHANGED,
-        /// CURRENCY_MISMATCH, PRICE_NOT_SET, CHAT_CLOSED, IDEMPOTENCY_KEY_REUSED.
+        /// CURRENCY_MISMATCH, PRICE_NOT_SET, CHAT_CLOSED, LIMIT_REACHED (passes for
+        /// more than 10 years, or bundles of more than 10,000,000 messages),
+        /// NOT_EXTENDABLE, IDEMPOTENCY_KEY_REUSED.
         pub async fn purchase_access(
             &mut self,
             request: impl tonic::IntoRequest<super::PurchaseAccessRequest>,
@@ -416,6 +898,229 @@ pub mod access_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Gets a subscription. A device sees those that its own user pays for; a
+        /// platform those to its own users.
+        ///
+        /// Fails with NOT_FOUND.
+        pub async fn get_subscription(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetSubscriptionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSubscriptionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/GetSubscription",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.AccessService", "GetSubscription"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists subscriptions, newest first: to a device those that its own user pays
+        /// for, to a platform those to its own users.
+        pub async fn list_subscriptions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSubscriptionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSubscriptionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/ListSubscriptions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.AccessService",
+                        "ListSubscriptions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends a subscription with the period that runs: what is paid stays open until
+        /// then. One that is past due ends at once. Cancelling twice changes nothing.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, IDEMPOTENCY_KEY_REUSED.
+        pub async fn cancel_subscription(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelSubscriptionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelSubscriptionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/CancelSubscription",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.AccessService",
+                        "CancelSubscription",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Undoes a cancellation while the period still runs.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, IDEMPOTENCY_KEY_REUSED.
+        pub async fn undo_cancellation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UndoCancellationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UndoCancellationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/UndoCancellation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.AccessService",
+                        "UndoCancellation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Accepts another price for a subscription, from the next renewal on. The
+        /// price must be the one that the subscription's `price_change` shows.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, PRICE_CHANGED,
+        /// IDEMPOTENCY_KEY_REUSED.
+        pub async fn accept_price_change(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptPriceChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptPriceChangeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/AcceptPriceChange",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.AccessService",
+                        "AcceptPriceChange",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a charge back, wholly or in part, by the recipient's platform. Each
+        /// part of the original split gives back its own share, also where it was paid
+        /// out meanwhile; the parts of all refunds of a charge add up to the charge's.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the charge), REFUND_EXCEEDS_CHARGE, LIMIT_REACHED (the
+        /// payer's wallet would exceed 10^15), IDEMPOTENCY_KEY_REUSED.
+        pub async fn refund_charge(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RefundChargeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RefundChargeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/RefundCharge",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.AccessService", "RefundCharge"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the refunds of the platform's charges, newest first.
+        pub async fn list_refunds(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRefundsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRefundsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.AccessService/ListRefunds",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.AccessService", "ListRefunds"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -443,12 +1148,17 @@ pub mod access_service_server {
         >;
         /// Buys access to a chat at the price accepted. The charge and the pass come
         /// into being together. While a pass is in force nothing is charged and that
-        /// pass is the answer.
+        /// pass is the answer, unless `extend` is set.
+        ///
+        /// A price by subscription begins one. A subscription that lapsed or ended is
+        /// replaced by a new one, from now on.
         ///
         /// Safe to retry with the same `request_id`; a refusal for lack of money is
         /// repeated for that key, so retry with a new one after topping up.
         /// Fails with NOT_FOUND (the chat), PAYMENT_REQUIRED, PRICE_CHANGED,
-        /// CURRENCY_MISMATCH, PRICE_NOT_SET, CHAT_CLOSED, IDEMPOTENCY_KEY_REUSED.
+        /// CURRENCY_MISMATCH, PRICE_NOT_SET, CHAT_CLOSED, LIMIT_REACHED (passes for
+        /// more than 10 years, or bundles of more than 10,000,000 messages),
+        /// NOT_EXTENDABLE, IDEMPOTENCY_KEY_REUSED.
         async fn purchase_access(
             &self,
             request: tonic::Request<super::PurchaseAccessRequest>,
@@ -462,6 +1172,84 @@ pub mod access_service_server {
             request: tonic::Request<super::ListPassesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListPassesResponse>,
+            tonic::Status,
+        >;
+        /// Gets a subscription. A device sees those that its own user pays for; a
+        /// platform those to its own users.
+        ///
+        /// Fails with NOT_FOUND.
+        async fn get_subscription(
+            &self,
+            request: tonic::Request<super::GetSubscriptionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetSubscriptionResponse>,
+            tonic::Status,
+        >;
+        /// Lists subscriptions, newest first: to a device those that its own user pays
+        /// for, to a platform those to its own users.
+        async fn list_subscriptions(
+            &self,
+            request: tonic::Request<super::ListSubscriptionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSubscriptionsResponse>,
+            tonic::Status,
+        >;
+        /// Ends a subscription with the period that runs: what is paid stays open until
+        /// then. One that is past due ends at once. Cancelling twice changes nothing.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, IDEMPOTENCY_KEY_REUSED.
+        async fn cancel_subscription(
+            &self,
+            request: tonic::Request<super::CancelSubscriptionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelSubscriptionResponse>,
+            tonic::Status,
+        >;
+        /// Undoes a cancellation while the period still runs.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, IDEMPOTENCY_KEY_REUSED.
+        async fn undo_cancellation(
+            &self,
+            request: tonic::Request<super::UndoCancellationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UndoCancellationResponse>,
+            tonic::Status,
+        >;
+        /// Accepts another price for a subscription, from the next renewal on. The
+        /// price must be the one that the subscription's `price_change` shows.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, SUBSCRIPTION_ENDED, PRICE_CHANGED,
+        /// IDEMPOTENCY_KEY_REUSED.
+        async fn accept_price_change(
+            &self,
+            request: tonic::Request<super::AcceptPriceChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptPriceChangeResponse>,
+            tonic::Status,
+        >;
+        /// Gives a charge back, wholly or in part, by the recipient's platform. Each
+        /// part of the original split gives back its own share, also where it was paid
+        /// out meanwhile; the parts of all refunds of a charge add up to the charge's.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the charge), REFUND_EXCEEDS_CHARGE, LIMIT_REACHED (the
+        /// payer's wallet would exceed 10^15), IDEMPOTENCY_KEY_REUSED.
+        async fn refund_charge(
+            &self,
+            request: tonic::Request<super::RefundChargeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RefundChargeResponse>,
+            tonic::Status,
+        >;
+        /// Lists the refunds of the platform's charges, newest first.
+        async fn list_refunds(
+            &self,
+            request: tonic::Request<super::ListRefundsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRefundsResponse>,
             tonic::Status,
         >;
     }
@@ -677,6 +1465,326 @@ pub mod access_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/plasma.billing.v1.AccessService/GetSubscription" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetSubscriptionSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::GetSubscriptionRequest>
+                    for GetSubscriptionSvc<T> {
+                        type Response = super::GetSubscriptionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetSubscriptionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::get_subscription(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetSubscriptionSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/ListSubscriptions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSubscriptionsSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::ListSubscriptionsRequest>
+                    for ListSubscriptionsSvc<T> {
+                        type Response = super::ListSubscriptionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSubscriptionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::list_subscriptions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSubscriptionsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/CancelSubscription" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelSubscriptionSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::CancelSubscriptionRequest>
+                    for CancelSubscriptionSvc<T> {
+                        type Response = super::CancelSubscriptionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelSubscriptionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::cancel_subscription(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelSubscriptionSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/UndoCancellation" => {
+                    #[allow(non_camel_case_types)]
+                    struct UndoCancellationSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::UndoCancellationRequest>
+                    for UndoCancellationSvc<T> {
+                        type Response = super::UndoCancellationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UndoCancellationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::undo_cancellation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UndoCancellationSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/AcceptPriceChange" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptPriceChangeSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::AcceptPriceChangeRequest>
+                    for AcceptPriceChangeSvc<T> {
+                        type Response = super::AcceptPriceChangeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptPriceChangeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::accept_price_change(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptPriceChangeSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/RefundCharge" => {
+                    #[allow(non_camel_case_types)]
+                    struct RefundChargeSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::RefundChargeRequest>
+                    for RefundChargeSvc<T> {
+                        type Response = super::RefundChargeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RefundChargeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::refund_charge(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RefundChargeSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.AccessService/ListRefunds" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRefundsSvc<T: AccessService>(pub Arc<T>);
+                    impl<
+                        T: AccessService,
+                    > tonic::server::UnaryService<super::ListRefundsRequest>
+                    for ListRefundsSvc<T> {
+                        type Response = super::ListRefundsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRefundsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccessService>::list_refunds(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRefundsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -717,138 +1825,84 @@ pub mod access_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// Request for PublishPrice.
+/// The clock of a sandbox.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Clock {
+    /// The sandbox's time. It never goes back.
+    #[prost(message, optional, tag = "1")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How far it is ahead of the real time.
+    #[prost(message, optional, tag = "2")]
+    pub ahead: ::core::option::Option<::prost_types::Duration>,
+    /// What it does.
+    #[prost(enumeration = "ClockState", tag = "3")]
+    pub state: i32,
+    /// Where it moves to; while ADVANCING only.
+    #[prost(message, optional, tag = "4")]
+    pub target_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for GetClock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetClockRequest {}
+/// Response for GetClock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetClockResponse {
+    /// The caller's tenant's clock.
+    #[prost(message, optional, tag = "1")]
+    pub clock: ::core::option::Option<Clock>,
+}
+/// Request for AdvanceClock.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PublishPriceRequest {
+pub struct AdvanceClockRequest {
     /// Idempotency key, chosen by the caller.
     #[prost(string, tag = "1")]
     pub request_id: ::prost::alloc::string::String,
-    /// Which rule the price belongs to.
-    #[prost(enumeration = "PriceScope", tag = "2")]
-    pub scope: i32,
-    /// The recipient, `user_…`; with the recipient scope, and only then.
-    #[prost(string, tag = "3")]
-    pub recipient_user_id: ::prost::alloc::string::String,
-    /// How a charge is divided.
-    #[prost(message, optional, tag = "7")]
-    pub shares: ::core::option::Option<Shares>,
-    /// What access costs.
-    #[prost(oneof = "publish_price_request::Mode", tags = "4, 5, 6")]
-    pub mode: ::core::option::Option<publish_price_request::Mode>,
+    /// The sandbox's time at the end: later than it is now, by 731 days at most.
+    #[prost(message, optional, tag = "2")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
 }
-/// Nested message and enum types in `PublishPriceRequest`.
-pub mod publish_price_request {
-    /// What access costs.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum Mode {
-        /// Nothing.
-        #[prost(message, tag = "4")]
-        Free(super::FreePrice),
-        /// One payment for ever.
-        #[prost(message, tag = "5")]
-        OneTimeUnlock(super::OneTimeUnlockPrice),
-        /// One payment for a time.
-        #[prost(message, tag = "6")]
-        TimePass(super::TimePassPrice),
-    }
-}
-/// Response for PublishPrice.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PublishPriceResponse {
-    /// The version published.
+/// Response for AdvanceClock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdvanceClockResponse {
+    /// The clock as it began to move.
     #[prost(message, optional, tag = "1")]
-    pub price: ::core::option::Option<Price>,
+    pub clock: ::core::option::Option<Clock>,
 }
-/// Request for GetPrice.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetPriceRequest {
-    /// The price version, `price_…`.
-    #[prost(string, tag = "1")]
-    pub price_id: ::prost::alloc::string::String,
-}
-/// Response for GetPrice.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetPriceResponse {
-    /// The price version.
-    #[prost(message, optional, tag = "1")]
-    pub price: ::core::option::Option<Price>,
-}
-/// Request for ListPrices.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListPricesRequest {
-    /// Most versions to return; 50 where 0.
-    #[prost(int32, tag = "1")]
-    pub page_size: i32,
-    /// `next_page_token` of the page before; empty for the first.
-    #[prost(string, tag = "2")]
-    pub page_token: ::prost::alloc::string::String,
-}
-/// Response for ListPrices.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListPricesResponse {
-    /// Price versions, newest first.
-    #[prost(message, repeated, tag = "1")]
-    pub prices: ::prost::alloc::vec::Vec<Price>,
-    /// Token of the next page; empty on the last.
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-}
-/// Request for ExplainPrice.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExplainPriceRequest {
-    /// The recipient, `user_…`; the tenant's default alone where empty.
-    #[prost(string, tag = "1")]
-    pub recipient_user_id: ::prost::alloc::string::String,
-}
-/// Response for ExplainPrice.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ExplainPriceResponse {
-    /// What access costs.
-    #[prost(message, optional, tag = "1")]
-    pub quote: ::core::option::Option<Quote>,
-    /// Which rule won.
-    #[prost(enumeration = "PriceRule", tag = "2")]
-    pub rule: i32,
-}
-/// Why a price is what it is.
+/// What a sandbox's clock does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
-pub enum PriceRule {
+pub enum ClockState {
     /// Never sent.
     Unspecified = 0,
-    /// The tenant's policy is free; the price list is not looked at.
-    TenantIsFree = 1,
-    /// The recipient has a price of its own.
-    Recipient = 2,
-    /// The tenant's default price.
-    TenantDefault = 3,
+    /// It runs as fast as the real time.
+    Ready = 1,
+    /// It moves to a target, and stands still wherever something is being done.
+    Advancing = 2,
 }
-impl PriceRule {
+impl ClockState {
     /// String value of the enum field names used in the ProtoBuf definition.
     ///
     /// The values are not transformed in any way and thus are considered stable
     /// (if the ProtoBuf definition does not change) and safe for programmatic use.
     pub fn as_str_name(&self) -> &'static str {
         match self {
-            Self::Unspecified => "PRICE_RULE_UNSPECIFIED",
-            Self::TenantIsFree => "PRICE_RULE_TENANT_IS_FREE",
-            Self::Recipient => "PRICE_RULE_RECIPIENT",
-            Self::TenantDefault => "PRICE_RULE_TENANT_DEFAULT",
+            Self::Unspecified => "CLOCK_STATE_UNSPECIFIED",
+            Self::Ready => "CLOCK_STATE_READY",
+            Self::Advancing => "CLOCK_STATE_ADVANCING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
     pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
         match value {
-            "PRICE_RULE_UNSPECIFIED" => Some(Self::Unspecified),
-            "PRICE_RULE_TENANT_IS_FREE" => Some(Self::TenantIsFree),
-            "PRICE_RULE_RECIPIENT" => Some(Self::Recipient),
-            "PRICE_RULE_TENANT_DEFAULT" => Some(Self::TenantDefault),
+            "CLOCK_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CLOCK_STATE_READY" => Some(Self::Ready),
+            "CLOCK_STATE_ADVANCING" => Some(Self::Advancing),
             _ => None,
         }
     }
 }
 /// Generated client implementations.
-pub mod pricing_service_client {
+pub mod clock_service_client {
     #![allow(
         unused_variables,
         dead_code,
@@ -858,12 +1912,13 @@ pub mod pricing_service_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Keeps a tenant's price list.
+    /// Moves the time of a sandbox, so that a year of renewals, trials and expiries is
+    /// seen in a minute. Live tenants have no such clock: both calls fail with SANDBOX_ONLY.
     #[derive(Debug, Clone)]
-    pub struct PricingServiceClient<T> {
+    pub struct ClockServiceClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl<T> PricingServiceClient<T>
+    impl<T> ClockServiceClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,
         T::Error: Into<StdError>,
@@ -881,7 +1936,7 @@ pub mod pricing_service_client {
         pub fn with_interceptor<F>(
             inner: T,
             interceptor: F,
-        ) -> PricingServiceClient<InterceptedService<T, F>>
+        ) -> ClockServiceClient<InterceptedService<T, F>>
         where
             F: tonic::service::Interceptor,
             T::ResponseBody: Default,
@@ -895,7 +1950,7 @@ pub mod pricing_service_client {
                 http::Request<tonic::body::Body>,
             >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
         {
-            PricingServiceClient::new(InterceptedService::new(inner, interceptor))
+            ClockServiceClient::new(InterceptedService::new(inner, interceptor))
         }
         /// Compress requests with the given encoding.
         ///
@@ -928,15 +1983,14 @@ pub mod pricing_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Publishes a new version of the price of a scope, in force at once.
+        /// Gets a sandbox's time.
         ///
-        /// Safe to retry with the same `request_id`.
-        /// Fails with NOT_FOUND (the recipient), IDEMPOTENCY_KEY_REUSED.
-        pub async fn publish_price(
+        /// Fails with SANDBOX_ONLY.
+        pub async fn get_clock(
             &mut self,
-            request: impl tonic::IntoRequest<super::PublishPriceRequest>,
+            request: impl tonic::IntoRequest<super::GetClockRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::PublishPriceResponse>,
+            tonic::Response<super::GetClockResponse>,
             tonic::Status,
         > {
             self.inner
@@ -949,102 +2003,52 @@ pub mod pricing_service_client {
                 })?;
             let codec = crate::codec::PlasmaCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/plasma.billing.v1.PricingService/PublishPrice",
+                "/plasma.billing.v1.ClockService/GetClock",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.ClockService", "GetClock"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Moves a sandbox's time forward. Time is not skipped: the clock stops at every
+        /// moment at which something is due, in order, until that is done.
+        ///
+        /// Answers at once, while the clock moves; GetClock says how far it is and when it
+        /// is READY. A node that fails meanwhile is replaced by another. Safe to retry with
+        /// the same `request_id`.
+        /// Fails with SANDBOX_ONLY, CLOCK_ADVANCING, IDEMPOTENCY_KEY_REUSED, and with
+        /// INVALID_FIELD for a `time` that is not later than the sandbox's, more than 731
+        /// days later, or more than 36525 days ahead of the real time.
+        pub async fn advance_clock(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AdvanceClockRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AdvanceClockResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ClockService/AdvanceClock",
             );
             let mut req = request.into_request();
             req.extensions_mut()
                 .insert(
-                    GrpcMethod::new("plasma.billing.v1.PricingService", "PublishPrice"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Gets one price version, in force or superseded.
-        ///
-        /// Fails with NOT_FOUND.
-        pub async fn get_price(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetPriceRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetPriceResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = crate::codec::PlasmaCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plasma.billing.v1.PricingService/GetPrice",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plasma.billing.v1.PricingService", "GetPrice"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Lists the tenant's price versions, newest first.
-        pub async fn list_prices(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListPricesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListPricesResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = crate::codec::PlasmaCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plasma.billing.v1.PricingService/ListPrices",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plasma.billing.v1.PricingService", "ListPrices"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// Tells what opening a chat with a recipient costs, and which rule says so.
-        ///
-        /// Fails with PRICE_NOT_SET.
-        pub async fn explain_price(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ExplainPriceRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ExplainPriceResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = crate::codec::PlasmaCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plasma.billing.v1.PricingService/ExplainPrice",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plasma.billing.v1.PricingService", "ExplainPrice"),
+                    GrpcMethod::new("plasma.billing.v1.ClockService", "AdvanceClock"),
                 );
             self.inner.unary(req, path, codec).await
         }
     }
 }
 /// Generated server implementations.
-pub mod pricing_service_server {
+pub mod clock_service_server {
     #![allow(
         unused_variables,
         dead_code,
@@ -1053,59 +2057,47 @@ pub mod pricing_service_server {
         clippy::let_unit_value,
     )]
     use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with PricingServiceServer.
+    /// Generated trait containing gRPC methods that should be implemented for use with ClockServiceServer.
     #[async_trait]
-    pub trait PricingService: std::marker::Send + std::marker::Sync + 'static {
-        /// Publishes a new version of the price of a scope, in force at once.
+    pub trait ClockService: std::marker::Send + std::marker::Sync + 'static {
+        /// Gets a sandbox's time.
         ///
-        /// Safe to retry with the same `request_id`.
-        /// Fails with NOT_FOUND (the recipient), IDEMPOTENCY_KEY_REUSED.
-        async fn publish_price(
+        /// Fails with SANDBOX_ONLY.
+        async fn get_clock(
             &self,
-            request: tonic::Request<super::PublishPriceRequest>,
+            request: tonic::Request<super::GetClockRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::PublishPriceResponse>,
+            tonic::Response<super::GetClockResponse>,
             tonic::Status,
         >;
-        /// Gets one price version, in force or superseded.
+        /// Moves a sandbox's time forward. Time is not skipped: the clock stops at every
+        /// moment at which something is due, in order, until that is done.
         ///
-        /// Fails with NOT_FOUND.
-        async fn get_price(
+        /// Answers at once, while the clock moves; GetClock says how far it is and when it
+        /// is READY. A node that fails meanwhile is replaced by another. Safe to retry with
+        /// the same `request_id`.
+        /// Fails with SANDBOX_ONLY, CLOCK_ADVANCING, IDEMPOTENCY_KEY_REUSED, and with
+        /// INVALID_FIELD for a `time` that is not later than the sandbox's, more than 731
+        /// days later, or more than 36525 days ahead of the real time.
+        async fn advance_clock(
             &self,
-            request: tonic::Request<super::GetPriceRequest>,
+            request: tonic::Request<super::AdvanceClockRequest>,
         ) -> std::result::Result<
-            tonic::Response<super::GetPriceResponse>,
-            tonic::Status,
-        >;
-        /// Lists the tenant's price versions, newest first.
-        async fn list_prices(
-            &self,
-            request: tonic::Request<super::ListPricesRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListPricesResponse>,
-            tonic::Status,
-        >;
-        /// Tells what opening a chat with a recipient costs, and which rule says so.
-        ///
-        /// Fails with PRICE_NOT_SET.
-        async fn explain_price(
-            &self,
-            request: tonic::Request<super::ExplainPriceRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ExplainPriceResponse>,
+            tonic::Response<super::AdvanceClockResponse>,
             tonic::Status,
         >;
     }
-    /// Keeps a tenant's price list.
+    /// Moves the time of a sandbox, so that a year of renewals, trials and expiries is
+    /// seen in a minute. Live tenants have no such clock: both calls fail with SANDBOX_ONLY.
     #[derive(Debug)]
-    pub struct PricingServiceServer<T> {
+    pub struct ClockServiceServer<T> {
         inner: Arc<T>,
         accept_compression_encodings: EnabledCompressionEncodings,
         send_compression_encodings: EnabledCompressionEncodings,
         max_decoding_message_size: Option<usize>,
         max_encoding_message_size: Option<usize>,
     }
-    impl<T> PricingServiceServer<T> {
+    impl<T> ClockServiceServer<T> {
         pub fn new(inner: T) -> Self {
             Self::from_arc(Arc::new(inner))
         }
@@ -1156,9 +2148,9 @@ pub mod pricing_service_server {
             self
         }
     }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for PricingServiceServer<T>
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ClockServiceServer<T>
     where
-        T: PricingService,
+        T: ClockService,
         B: Body + std::marker::Send + 'static,
         B::Error: Into<StdError> + std::marker::Send + 'static,
     {
@@ -1173,25 +2165,25 @@ pub mod pricing_service_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
-                "/plasma.billing.v1.PricingService/PublishPrice" => {
+                "/plasma.billing.v1.ClockService/GetClock" => {
                     #[allow(non_camel_case_types)]
-                    struct PublishPriceSvc<T: PricingService>(pub Arc<T>);
+                    struct GetClockSvc<T: ClockService>(pub Arc<T>);
                     impl<
-                        T: PricingService,
-                    > tonic::server::UnaryService<super::PublishPriceRequest>
-                    for PublishPriceSvc<T> {
-                        type Response = super::PublishPriceResponse;
+                        T: ClockService,
+                    > tonic::server::UnaryService<super::GetClockRequest>
+                    for GetClockSvc<T> {
+                        type Response = super::GetClockResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::PublishPriceRequest>,
+                            request: tonic::Request<super::GetClockRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as PricingService>::publish_price(&inner, request).await
+                                <T as ClockService>::get_clock(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -1202,7 +2194,7 @@ pub mod pricing_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = PublishPriceSvc(inner);
+                        let method = GetClockSvc(inner);
                         let codec = crate::codec::PlasmaCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1218,25 +2210,25 @@ pub mod pricing_service_server {
                     };
                     Box::pin(fut)
                 }
-                "/plasma.billing.v1.PricingService/GetPrice" => {
+                "/plasma.billing.v1.ClockService/AdvanceClock" => {
                     #[allow(non_camel_case_types)]
-                    struct GetPriceSvc<T: PricingService>(pub Arc<T>);
+                    struct AdvanceClockSvc<T: ClockService>(pub Arc<T>);
                     impl<
-                        T: PricingService,
-                    > tonic::server::UnaryService<super::GetPriceRequest>
-                    for GetPriceSvc<T> {
-                        type Response = super::GetPriceResponse;
+                        T: ClockService,
+                    > tonic::server::UnaryService<super::AdvanceClockRequest>
+                    for AdvanceClockSvc<T> {
+                        type Response = super::AdvanceClockResponse;
                         type Future = BoxFuture<
                             tonic::Response<Self::Response>,
                             tonic::Status,
                         >;
                         fn call(
                             &mut self,
-                            request: tonic::Request<super::GetPriceRequest>,
+                            request: tonic::Request<super::AdvanceClockRequest>,
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as PricingService>::get_price(&inner, request).await
+                                <T as ClockService>::advance_clock(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -1247,97 +2239,7 @@ pub mod pricing_service_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = GetPriceSvc(inner);
-                        let codec = crate::codec::PlasmaCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plasma.billing.v1.PricingService/ListPrices" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListPricesSvc<T: PricingService>(pub Arc<T>);
-                    impl<
-                        T: PricingService,
-                    > tonic::server::UnaryService<super::ListPricesRequest>
-                    for ListPricesSvc<T> {
-                        type Response = super::ListPricesResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListPricesRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PricingService>::list_prices(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListPricesSvc(inner);
-                        let codec = crate::codec::PlasmaCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plasma.billing.v1.PricingService/ExplainPrice" => {
-                    #[allow(non_camel_case_types)]
-                    struct ExplainPriceSvc<T: PricingService>(pub Arc<T>);
-                    impl<
-                        T: PricingService,
-                    > tonic::server::UnaryService<super::ExplainPriceRequest>
-                    for ExplainPriceSvc<T> {
-                        type Response = super::ExplainPriceResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ExplainPriceRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PricingService>::explain_price(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ExplainPriceSvc(inner);
+                        let method = AdvanceClockSvc(inner);
                         let codec = crate::codec::PlasmaCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1375,7 +2277,7 @@ pub mod pricing_service_server {
             }
         }
     }
-    impl<T> Clone for PricingServiceServer<T> {
+    impl<T> Clone for ClockServiceServer<T> {
         fn clone(&self) -> Self {
             let inner = self.inner.clone();
             Self {
@@ -1388,8 +2290,2508 @@ pub mod pricing_service_server {
         }
     }
     /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "plasma.billing.v1.PricingService";
-    impl<T> tonic::server::NamedService for PricingServiceServer<T> {
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.ClockService";
+    impl<T> tonic::server::NamedService for ClockServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// An operation as the provider keeps it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletOperation {
+    /// Plasma's id of the operation.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// What it is.
+    #[prost(enumeration = "WalletOperationKind", tag = "2")]
+    pub kind: i32,
+    /// What became of it.
+    #[prost(enumeration = "WalletOperationState", tag = "3")]
+    pub state: i32,
+    /// The provider's own id of the user.
+    #[prost(string, tag = "4")]
+    pub partner_user_id: ::prost::alloc::string::String,
+    /// The amount that was asked for.
+    #[prost(message, optional, tag = "5")]
+    pub amount: ::core::option::Option<Amount>,
+    /// What was captured, in minor units of the amount's currency; 0 before.
+    #[prost(int64, tag = "6")]
+    pub captured_minor_units: i64,
+    /// When it was made at the provider.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The reserve that a refund gives back of; empty for a reserve.
+    #[prost(string, tag = "8")]
+    pub reserve_operation_id: ::prost::alloc::string::String,
+}
+/// The provider did what it was asked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletAccepted {
+    /// The operation as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<WalletOperation>,
+}
+/// The provider refuses, for good: the same operation will be refused again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletDeclined {
+    /// Why.
+    #[prost(enumeration = "DeclineReason", tag = "1")]
+    pub reason: i32,
+    /// A word for the platform's own people. Never shown to users.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// What the user could have spent, in minor units, with INSUFFICIENT_FUNDS.
+    #[prost(int64, tag = "3")]
+    pub available_minor_units: i64,
+}
+/// The operation id was used with another body. Nothing was done.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletDuplicate {
+    /// The operation that has the id.
+    #[prost(message, optional, tag = "1")]
+    pub operation: ::core::option::Option<WalletOperation>,
+}
+/// The provider has never seen the operation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletUnknownOperation {}
+/// Request for Reserve.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReserveRequest {
+    /// Plasma's id of the operation, `extop_…`.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// The provider's own id of the user: the subject of its platform tokens.
+    #[prost(string, tag = "2")]
+    pub partner_user_id: ::prost::alloc::string::String,
+    /// What to set aside; more than 0.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// What it is for, to be shown in the user's account; no personal data.
+    #[prost(string, tag = "4")]
+    pub reference: ::prost::alloc::string::String,
+    /// Until when the reserve must stand if it is neither captured nor released.
+    #[prost(message, optional, tag = "5")]
+    pub hold_until_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Response for Reserve.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReserveResponse {
+    /// What the provider decided.
+    #[prost(oneof = "reserve_response::Outcome", tags = "1, 2, 3")]
+    pub outcome: ::core::option::Option<reserve_response::Outcome>,
+}
+/// Nested message and enum types in `ReserveResponse`.
+pub mod reserve_response {
+    /// What the provider decided.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The money is set aside.
+        #[prost(message, tag = "1")]
+        Accepted(super::WalletAccepted),
+        /// It is not.
+        #[prost(message, tag = "2")]
+        Declined(super::WalletDeclined),
+        /// The id was used with another body.
+        #[prost(message, tag = "3")]
+        Duplicate(super::WalletDuplicate),
+    }
+}
+/// Request for Capture.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaptureRequest {
+    /// The reserve, `extop_…`.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// What to take; more than 0 and at most what is reserved, in its currency.
+    #[prost(message, optional, tag = "2")]
+    pub amount: ::core::option::Option<Amount>,
+}
+/// Response for Capture.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CaptureResponse {
+    /// What the provider decided.
+    #[prost(oneof = "capture_response::Outcome", tags = "1, 2, 3, 4")]
+    pub outcome: ::core::option::Option<capture_response::Outcome>,
+}
+/// Nested message and enum types in `CaptureResponse`.
+pub mod capture_response {
+    /// What the provider decided.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The money is taken.
+        #[prost(message, tag = "1")]
+        Accepted(super::WalletAccepted),
+        /// It is not, and never will be.
+        #[prost(message, tag = "2")]
+        Declined(super::WalletDeclined),
+        /// The reserve was captured with another amount, or holds less.
+        #[prost(message, tag = "3")]
+        Duplicate(super::WalletDuplicate),
+        /// The provider has never seen the reserve.
+        #[prost(message, tag = "4")]
+        UnknownOperation(super::WalletUnknownOperation),
+    }
+}
+/// Request for Release.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseRequest {
+    /// The reserve, `extop_…`.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+}
+/// Response for Release.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseResponse {
+    /// What the provider decided.
+    #[prost(oneof = "release_response::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<release_response::Outcome>,
+}
+/// Nested message and enum types in `ReleaseResponse`.
+pub mod release_response {
+    /// What the provider decided.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The money is free; nothing of this operation will ever be taken.
+        #[prost(message, tag = "1")]
+        Accepted(super::WalletAccepted),
+        /// The reserve was captured.
+        #[prost(message, tag = "2")]
+        Declined(super::WalletDeclined),
+    }
+}
+/// Request for Refund.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefundRequest {
+    /// Plasma's id of the refund, `extop_…`.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// The reserve whose capture is given back, `extop_…`.
+    #[prost(string, tag = "2")]
+    pub reserve_operation_id: ::prost::alloc::string::String,
+    /// What to give back; more than 0 and in the reserve's currency.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// What it is for; no personal data.
+    #[prost(string, tag = "4")]
+    pub reference: ::prost::alloc::string::String,
+}
+/// Response for Refund.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RefundResponse {
+    /// What the provider decided.
+    #[prost(oneof = "refund_response::Outcome", tags = "1, 2, 3, 4")]
+    pub outcome: ::core::option::Option<refund_response::Outcome>,
+}
+/// Nested message and enum types in `RefundResponse`.
+pub mod refund_response {
+    /// What the provider decided.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// The money is given back.
+        #[prost(message, tag = "1")]
+        Accepted(super::WalletAccepted),
+        /// It is not, and never will be.
+        #[prost(message, tag = "2")]
+        Declined(super::WalletDeclined),
+        /// The id was used with another body.
+        #[prost(message, tag = "3")]
+        Duplicate(super::WalletDuplicate),
+        /// The provider has never seen the reserve.
+        #[prost(message, tag = "4")]
+        UnknownOperation(super::WalletUnknownOperation),
+    }
+}
+/// Request for GetOperation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOperationRequest {
+    /// The reserve or refund, `extop_…`.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+}
+/// Response for GetOperation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetOperationResponse {
+    /// What the provider knows.
+    #[prost(oneof = "get_operation_response::Answer", tags = "1, 2")]
+    pub answer: ::core::option::Option<get_operation_response::Answer>,
+}
+/// Nested message and enum types in `GetOperationResponse`.
+pub mod get_operation_response {
+    /// What the provider knows.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Answer {
+        /// The operation, a tombstone included.
+        #[prost(message, tag = "1")]
+        Operation(super::WalletOperation),
+        /// The provider has never seen it. It may still be on its way.
+        #[prost(message, tag = "2")]
+        UnknownOperation(super::WalletUnknownOperation),
+    }
+}
+/// Request for ListOperations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListOperationsRequest {
+    /// From when, included.
+    #[prost(message, optional, tag = "1")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// To when, not included.
+    #[prost(message, optional, tag = "2")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Most operations to return; the provider may return fewer.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListOperations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListOperationsResponse {
+    /// Operations, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub operations: ::prost::alloc::vec::Vec<WalletOperation>,
+    /// Token of the next page, at most 200 bytes; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for GetBalance.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBalanceRequest {
+    /// The provider's own id of the user.
+    #[prost(string, tag = "1")]
+    pub partner_user_id: ::prost::alloc::string::String,
+    /// ISO 4217 code.
+    #[prost(string, tag = "2")]
+    pub currency_code: ::prost::alloc::string::String,
+}
+/// Response for GetBalance.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBalanceResponse {
+    /// The user's money; 0 where the user has no such wallet.
+    #[prost(message, optional, tag = "1")]
+    pub balance: ::core::option::Option<Amount>,
+    /// What of it can be spent: the balance less what is reserved.
+    #[prost(message, optional, tag = "2")]
+    pub available: ::core::option::Option<Amount>,
+}
+/// What an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WalletOperationKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// A reserve, with its capture or release.
+    Reserve = 1,
+    /// A refund.
+    Refund = 2,
+}
+impl WalletOperationKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WALLET_OPERATION_KIND_UNSPECIFIED",
+            Self::Reserve => "WALLET_OPERATION_KIND_RESERVE",
+            Self::Refund => "WALLET_OPERATION_KIND_REFUND",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WALLET_OPERATION_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "WALLET_OPERATION_KIND_RESERVE" => Some(Self::Reserve),
+            "WALLET_OPERATION_KIND_REFUND" => Some(Self::Refund),
+            _ => None,
+        }
+    }
+}
+/// What became of an operation at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum WalletOperationState {
+    /// Never sent.
+    Unspecified = 0,
+    /// The reserve stands.
+    Reserved = 1,
+    /// The reserve was captured, in whole or in part. Final.
+    Captured = 2,
+    /// The reserve was released, or never came. Final.
+    Released = 3,
+    /// The operation was declined. Final, but for its release.
+    Declined = 4,
+    /// The refund was made. Final.
+    Refunded = 5,
+}
+impl WalletOperationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "WALLET_OPERATION_STATE_UNSPECIFIED",
+            Self::Reserved => "WALLET_OPERATION_STATE_RESERVED",
+            Self::Captured => "WALLET_OPERATION_STATE_CAPTURED",
+            Self::Released => "WALLET_OPERATION_STATE_RELEASED",
+            Self::Declined => "WALLET_OPERATION_STATE_DECLINED",
+            Self::Refunded => "WALLET_OPERATION_STATE_REFUNDED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "WALLET_OPERATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "WALLET_OPERATION_STATE_RESERVED" => Some(Self::Reserved),
+            "WALLET_OPERATION_STATE_CAPTURED" => Some(Self::Captured),
+            "WALLET_OPERATION_STATE_RELEASED" => Some(Self::Released),
+            "WALLET_OPERATION_STATE_DECLINED" => Some(Self::Declined),
+            "WALLET_OPERATION_STATE_REFUNDED" => Some(Self::Refunded),
+            _ => None,
+        }
+    }
+}
+/// Why a provider declines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeclineReason {
+    /// Never sent.
+    Unspecified = 0,
+    /// The user's money does not cover the amount.
+    InsufficientFunds = 1,
+    /// The provider has no such user.
+    UserUnknown = 2,
+    /// The user may not spend.
+    UserBlocked = 3,
+    /// The user has no wallet in this currency.
+    CurrencyNotHeld = 4,
+    /// A limit of the provider: of what a user spends, or of what a refund gives back.
+    Limit = 5,
+    /// The reserve was released.
+    Released = 6,
+    /// The reserve was captured.
+    Captured = 7,
+    /// The reserve ended by itself after its `hold_until_time`.
+    Expired = 8,
+    /// Another reason; `message` says which.
+    Other = 9,
+}
+impl DeclineReason {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DECLINE_REASON_UNSPECIFIED",
+            Self::InsufficientFunds => "DECLINE_REASON_INSUFFICIENT_FUNDS",
+            Self::UserUnknown => "DECLINE_REASON_USER_UNKNOWN",
+            Self::UserBlocked => "DECLINE_REASON_USER_BLOCKED",
+            Self::CurrencyNotHeld => "DECLINE_REASON_CURRENCY_NOT_HELD",
+            Self::Limit => "DECLINE_REASON_LIMIT",
+            Self::Released => "DECLINE_REASON_RELEASED",
+            Self::Captured => "DECLINE_REASON_CAPTURED",
+            Self::Expired => "DECLINE_REASON_EXPIRED",
+            Self::Other => "DECLINE_REASON_OTHER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DECLINE_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+            "DECLINE_REASON_INSUFFICIENT_FUNDS" => Some(Self::InsufficientFunds),
+            "DECLINE_REASON_USER_UNKNOWN" => Some(Self::UserUnknown),
+            "DECLINE_REASON_USER_BLOCKED" => Some(Self::UserBlocked),
+            "DECLINE_REASON_CURRENCY_NOT_HELD" => Some(Self::CurrencyNotHeld),
+            "DECLINE_REASON_LIMIT" => Some(Self::Limit),
+            "DECLINE_REASON_RELEASED" => Some(Self::Released),
+            "DECLINE_REASON_CAPTURED" => Some(Self::Captured),
+            "DECLINE_REASON_EXPIRED" => Some(Self::Expired),
+            "DECLINE_REASON_OTHER" => Some(Self::Other),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod wallet_provider_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// A platform's own wallet, which the platform implements and Plasma calls. The
+    /// other services of this package are the other way round.
+    ///
+    /// For those who implement it. Plasma calls over HTTP/2 with TLS, at the address
+    /// and with the secret that SetWalletProvider was given: the secret comes as
+    /// `authorization: Bearer …` metadata and is checked before anything else.
+    ///
+    /// 1. Every operation has an id that Plasma chose, keeps before its first call
+    ///   and repeats on every retry. The same id with the same body has the same
+    ///   answer, for ever, however often and however much in parallel it comes, and
+    ///   moves money once. The same id with another body changes nothing and is
+    ///   answered with `duplicate`.
+    /// 1. What you decide is an outcome in the response, with status OK: `accepted`,
+    ///   `declined` with a reason, `duplicate`, `unknown_operation`. Any other
+    ///   status, and no answer within the deadline (3 seconds, `grpc-timeout`),
+    ///   means to Plasma that it does not know what happened. It then asks
+    ///   GetOperation or repeats the call; it never takes silence for a refusal.
+    ///   So answer what has been decided only after it is stored for good.
+    /// 1. Calls may arrive late, twice and out of order. Releasing a reserve that
+    ///   you have never seen succeeds and leaves a tombstone: the reserve, when it
+    ///   comes, is declined with RELEASED.
+    /// 1. A capture is final: the reserve is over, what it did not capture is free
+    ///   again, and neither another capture nor a release changes that.
+    /// 1. Capture, Release and Refund concern money that was promised before. They
+    ///   must not depend on the user being signed in, active or able to pay now.
+    /// 1. A reserve that was accepted stays until it is captured or released, at
+    ///   least until `hold_until_time`. Plasma grants access on the word of it.
+    ///
+    /// `plasma wallet-check <url>` tries all of this against a running provider, and
+    /// the folder `wallet-provider/` has one to look at.
+    #[derive(Debug, Clone)]
+    pub struct WalletProviderClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> WalletProviderClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WalletProviderClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WalletProviderClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Sets an amount of the user's money aside.
+        ///
+        /// Declined where the user is unknown or cannot pay, and with RELEASED where
+        /// the operation was released before it came.
+        pub async fn reserve(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReserveRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReserveResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/Reserve",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.WalletProvider", "Reserve"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes the reserved amount, or a part of it, for good, and frees the rest.
+        ///
+        /// The operation id is that of the reserve. A second capture with the same
+        /// amount has the answer of the first; with another, `duplicate`. Declined with
+        /// RELEASED after a release.
+        pub async fn capture(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CaptureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CaptureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/Capture",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.WalletProvider", "Capture"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Frees a reserve. Accepted however often it comes, for a reserve that was
+        /// declined, and for one never seen, which leaves a tombstone.
+        ///
+        /// Declined with CAPTURED, and only then, where the reserve was captured.
+        pub async fn release(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReleaseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReleaseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/Release",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.WalletProvider", "Release"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives back what a capture took, or a part of it. The refunds of a capture
+        /// are together at most what it took; one more is declined with LIMIT.
+        pub async fn refund(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RefundRequest>,
+        ) -> std::result::Result<tonic::Response<super::RefundResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/Refund",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.WalletProvider", "Refund"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says what became of an operation: a reserve or a refund.
+        pub async fn get_operation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOperationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/GetOperation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.WalletProvider", "GetOperation"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the operations of a time by when they were made at the provider,
+        /// oldest first; declined ones and tombstones may be left out. An operation
+        /// keeps its place, and none is left out of the pages that were there when the
+        /// first was asked for.
+        pub async fn list_operations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/ListOperations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.WalletProvider", "ListOperations"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says what the user has, to be shown. Nothing is decided by it.
+        pub async fn get_balance(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBalanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBalanceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.WalletProvider/GetBalance",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.WalletProvider", "GetBalance"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod wallet_provider_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WalletProviderServer.
+    #[async_trait]
+    pub trait WalletProvider: std::marker::Send + std::marker::Sync + 'static {
+        /// Sets an amount of the user's money aside.
+        ///
+        /// Declined where the user is unknown or cannot pay, and with RELEASED where
+        /// the operation was released before it came.
+        async fn reserve(
+            &self,
+            request: tonic::Request<super::ReserveRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReserveResponse>, tonic::Status>;
+        /// Takes the reserved amount, or a part of it, for good, and frees the rest.
+        ///
+        /// The operation id is that of the reserve. A second capture with the same
+        /// amount has the answer of the first; with another, `duplicate`. Declined with
+        /// RELEASED after a release.
+        async fn capture(
+            &self,
+            request: tonic::Request<super::CaptureRequest>,
+        ) -> std::result::Result<tonic::Response<super::CaptureResponse>, tonic::Status>;
+        /// Frees a reserve. Accepted however often it comes, for a reserve that was
+        /// declined, and for one never seen, which leaves a tombstone.
+        ///
+        /// Declined with CAPTURED, and only then, where the reserve was captured.
+        async fn release(
+            &self,
+            request: tonic::Request<super::ReleaseRequest>,
+        ) -> std::result::Result<tonic::Response<super::ReleaseResponse>, tonic::Status>;
+        /// Gives back what a capture took, or a part of it. The refunds of a capture
+        /// are together at most what it took; one more is declined with LIMIT.
+        async fn refund(
+            &self,
+            request: tonic::Request<super::RefundRequest>,
+        ) -> std::result::Result<tonic::Response<super::RefundResponse>, tonic::Status>;
+        /// Says what became of an operation: a reserve or a refund.
+        async fn get_operation(
+            &self,
+            request: tonic::Request<super::GetOperationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetOperationResponse>,
+            tonic::Status,
+        >;
+        /// Lists the operations of a time by when they were made at the provider,
+        /// oldest first; declined ones and tombstones may be left out. An operation
+        /// keeps its place, and none is left out of the pages that were there when the
+        /// first was asked for.
+        async fn list_operations(
+            &self,
+            request: tonic::Request<super::ListOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListOperationsResponse>,
+            tonic::Status,
+        >;
+        /// Says what the user has, to be shown. Nothing is decided by it.
+        async fn get_balance(
+            &self,
+            request: tonic::Request<super::GetBalanceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBalanceResponse>,
+            tonic::Status,
+        >;
+    }
+    /// A platform's own wallet, which the platform implements and Plasma calls. The
+    /// other services of this package are the other way round.
+    ///
+    /// For those who implement it. Plasma calls over HTTP/2 with TLS, at the address
+    /// and with the secret that SetWalletProvider was given: the secret comes as
+    /// `authorization: Bearer …` metadata and is checked before anything else.
+    ///
+    /// 1. Every operation has an id that Plasma chose, keeps before its first call
+    ///   and repeats on every retry. The same id with the same body has the same
+    ///   answer, for ever, however often and however much in parallel it comes, and
+    ///   moves money once. The same id with another body changes nothing and is
+    ///   answered with `duplicate`.
+    /// 1. What you decide is an outcome in the response, with status OK: `accepted`,
+    ///   `declined` with a reason, `duplicate`, `unknown_operation`. Any other
+    ///   status, and no answer within the deadline (3 seconds, `grpc-timeout`),
+    ///   means to Plasma that it does not know what happened. It then asks
+    ///   GetOperation or repeats the call; it never takes silence for a refusal.
+    ///   So answer what has been decided only after it is stored for good.
+    /// 1. Calls may arrive late, twice and out of order. Releasing a reserve that
+    ///   you have never seen succeeds and leaves a tombstone: the reserve, when it
+    ///   comes, is declined with RELEASED.
+    /// 1. A capture is final: the reserve is over, what it did not capture is free
+    ///   again, and neither another capture nor a release changes that.
+    /// 1. Capture, Release and Refund concern money that was promised before. They
+    ///   must not depend on the user being signed in, active or able to pay now.
+    /// 1. A reserve that was accepted stays until it is captured or released, at
+    ///   least until `hold_until_time`. Plasma grants access on the word of it.
+    ///
+    /// `plasma wallet-check <url>` tries all of this against a running provider, and
+    /// the folder `wallet-provider/` has one to look at.
+    #[derive(Debug)]
+    pub struct WalletProviderServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WalletProviderServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WalletProviderServer<T>
+    where
+        T: WalletProvider,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.billing.v1.WalletProvider/Reserve" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReserveSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::ReserveRequest>
+                    for ReserveSvc<T> {
+                        type Response = super::ReserveResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReserveRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::reserve(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReserveSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/Capture" => {
+                    #[allow(non_camel_case_types)]
+                    struct CaptureSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::CaptureRequest>
+                    for CaptureSvc<T> {
+                        type Response = super::CaptureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CaptureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::capture(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CaptureSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/Release" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReleaseSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::ReleaseRequest>
+                    for ReleaseSvc<T> {
+                        type Response = super::ReleaseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReleaseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::release(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReleaseSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/Refund" => {
+                    #[allow(non_camel_case_types)]
+                    struct RefundSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::RefundRequest>
+                    for RefundSvc<T> {
+                        type Response = super::RefundResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RefundRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::refund(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RefundSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/GetOperation" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetOperationSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::GetOperationRequest>
+                    for GetOperationSvc<T> {
+                        type Response = super::GetOperationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetOperationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::get_operation(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetOperationSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/ListOperations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListOperationsSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::ListOperationsRequest>
+                    for ListOperationsSvc<T> {
+                        type Response = super::ListOperationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListOperationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::list_operations(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListOperationsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.WalletProvider/GetBalance" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBalanceSvc<T: WalletProvider>(pub Arc<T>);
+                    impl<
+                        T: WalletProvider,
+                    > tonic::server::UnaryService<super::GetBalanceRequest>
+                    for GetBalanceSvc<T> {
+                        type Response = super::GetBalanceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBalanceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WalletProvider>::get_balance(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBalanceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WalletProviderServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.WalletProvider";
+    impl<T> tonic::server::NamedService for WalletProviderServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// A tenant's provider, without its secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WalletProviderSettings {
+    /// Where it is.
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Most calls to it that one node has under way.
+    #[prost(int32, tag = "2")]
+    pub concurrency_max: i32,
+    /// When it was set.
+    #[prost(message, optional, tag = "3")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// An operation at a tenant's provider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExternalOperation {
+    /// Id, `extop_…`; the provider has it as well.
+    #[prost(string, tag = "1")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// What it is.
+    #[prost(enumeration = "WalletOperationKind", tag = "2")]
+    pub kind: i32,
+    /// What is known of it.
+    #[prost(enumeration = "ExternalOperationState", tag = "3")]
+    pub state: i32,
+    /// The user, `user_…`.
+    #[prost(string, tag = "4")]
+    pub user_id: ::prost::alloc::string::String,
+    /// The amount that was asked for.
+    #[prost(message, optional, tag = "5")]
+    pub amount: ::core::option::Option<Amount>,
+    /// What was captured, in minor units.
+    #[prost(int64, tag = "6")]
+    pub captured_minor_units: i64,
+    /// Why the provider declined; unspecified where it did not.
+    #[prost(enumeration = "DeclineReason", tag = "7")]
+    pub decline_reason: i32,
+    /// What it pays, in the ledger's words.
+    #[prost(string, tag = "8")]
+    pub reference: ::prost::alloc::string::String,
+    /// How often the provider was called in vain.
+    #[prost(int64, tag = "9")]
+    pub failed_attempts: i64,
+    /// When it was begun.
+    #[prost(message, optional, tag = "10")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it last changed.
+    #[prost(message, optional, tag = "11")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended; unset while it is open.
+    #[prost(message, optional, tag = "12")]
+    pub close_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The reserve that a refund gives back of, `extop_…`; empty for a reserve.
+    #[prost(string, tag = "13")]
+    pub reserve_operation_id: ::prost::alloc::string::String,
+}
+/// One difference.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReconciliationFinding {
+    /// In what the two differ.
+    #[prost(enumeration = "ReconciliationFindingKind", tag = "1")]
+    pub kind: i32,
+    /// The operation's id, as whoever has it writes it.
+    #[prost(string, tag = "2")]
+    pub operation_id: ::prost::alloc::string::String,
+    /// ISO 4217 code; the provider's where Plasma has none.
+    #[prost(string, tag = "3")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// What Plasma says was taken (less than 0: given back), in minor units.
+    #[prost(int64, tag = "4")]
+    pub own_minor_units: i64,
+    /// What the provider says was taken (less than 0: given back), in minor units.
+    #[prost(int64, tag = "5")]
+    pub provider_minor_units: i64,
+}
+/// The comparison of one day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reconciliation {
+    /// Id, `recon_…`.
+    #[prost(string, tag = "1")]
+    pub reconciliation_id: ::prost::alloc::string::String,
+    /// The day's beginning, in UTC.
+    #[prost(message, optional, tag = "2")]
+    pub day_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How far it is.
+    #[prost(enumeration = "ReconciliationState", tag = "3")]
+    pub state: i32,
+    /// How many operations were the same on both sides.
+    #[prost(int64, tag = "4")]
+    pub matched_count: i64,
+    /// How many were not.
+    #[prost(int64, tag = "5")]
+    pub finding_count: i64,
+    /// When the comparison was made; unset while it is pending.
+    #[prost(message, optional, tag = "6")]
+    pub compare_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for SetWalletProvider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetWalletProviderRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Where the provider is: `<https://`,> host, and port where it is not 443.
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    /// What Plasma sends as `authorization: Bearer …`; visible ASCII characters.
+    #[prost(string, tag = "3")]
+    pub bearer_secret: ::prost::alloc::string::String,
+    /// Most calls to it that one node has under way; 16 where 0.
+    #[prost(int32, tag = "4")]
+    pub concurrency_max: i32,
+}
+/// Response for SetWalletProvider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetWalletProviderResponse {
+    /// What is set now.
+    #[prost(message, optional, tag = "1")]
+    pub settings: ::core::option::Option<WalletProviderSettings>,
+}
+/// Request for GetWalletProvider.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWalletProviderRequest {}
+/// Response for GetWalletProvider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWalletProviderResponse {
+    /// What is set.
+    #[prost(message, optional, tag = "1")]
+    pub settings: ::core::option::Option<WalletProviderSettings>,
+}
+/// Request for RemoveWalletProvider.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveWalletProviderRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Response for RemoveWalletProvider.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveWalletProviderResponse {}
+/// Request for ListExternalOperations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListExternalOperationsRequest {
+    /// Whether to list open operations only.
+    #[prost(bool, tag = "1")]
+    pub open_only: bool,
+    /// Most operations to return; 50 where 0.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListExternalOperations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListExternalOperationsResponse {
+    /// Operations, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub operations: ::prost::alloc::vec::Vec<ExternalOperation>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for StartReconciliation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartReconciliationRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Any moment of the day, which is one in UTC and has ended.
+    #[prost(message, optional, tag = "2")]
+    pub day_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Response for StartReconciliation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartReconciliationResponse {
+    /// The reconciliation, pending.
+    #[prost(message, optional, tag = "1")]
+    pub reconciliation: ::core::option::Option<Reconciliation>,
+}
+/// Request for ListReconciliations.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReconciliationsRequest {
+    /// Most reconciliations to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListReconciliations.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReconciliationsResponse {
+    /// Reconciliations, the latest day first.
+    #[prost(message, repeated, tag = "1")]
+    pub reconciliations: ::prost::alloc::vec::Vec<Reconciliation>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for GetReconciliation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReconciliationRequest {
+    /// The reconciliation, `recon_…`.
+    #[prost(string, tag = "1")]
+    pub reconciliation_id: ::prost::alloc::string::String,
+}
+/// Response for GetReconciliation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetReconciliationResponse {
+    /// The reconciliation.
+    #[prost(message, optional, tag = "1")]
+    pub reconciliation: ::core::option::Option<Reconciliation>,
+    /// Its findings, at most 1,000.
+    #[prost(message, repeated, tag = "2")]
+    pub findings: ::prost::alloc::vec::Vec<ReconciliationFinding>,
+}
+/// What Plasma knows of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ExternalOperationState {
+    /// Never sent.
+    Unspecified = 0,
+    /// Kept, and not sent yet.
+    Intent = 1,
+    /// Sent; the answer is under way.
+    Sent = 2,
+    /// Sent; no answer came, and nobody knows yet what happened.
+    Unknown = 3,
+    /// The provider set the money aside.
+    Reserved = 4,
+    /// Access was granted; the capture is repeated until it is answered.
+    Capturing = 5,
+    /// Nothing was bought; the release is repeated until it is answered.
+    Releasing = 6,
+    /// The provider took the money. Final.
+    Captured = 7,
+    /// The provider freed the money. Final.
+    Released = 8,
+    /// The provider declined the reserve or the refund. Final.
+    Declined = 9,
+    /// The provider declined to capture what it had reserved: access was taken back
+    /// and the charge reversed. Final.
+    Reversed = 10,
+    /// The provider gave the money back. Final.
+    Refunded = 11,
+    /// The provider answered against the contract. Ended; people must look at it.
+    Disputed = 12,
+}
+impl ExternalOperationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EXTERNAL_OPERATION_STATE_UNSPECIFIED",
+            Self::Intent => "EXTERNAL_OPERATION_STATE_INTENT",
+            Self::Sent => "EXTERNAL_OPERATION_STATE_SENT",
+            Self::Unknown => "EXTERNAL_OPERATION_STATE_UNKNOWN",
+            Self::Reserved => "EXTERNAL_OPERATION_STATE_RESERVED",
+            Self::Capturing => "EXTERNAL_OPERATION_STATE_CAPTURING",
+            Self::Releasing => "EXTERNAL_OPERATION_STATE_RELEASING",
+            Self::Captured => "EXTERNAL_OPERATION_STATE_CAPTURED",
+            Self::Released => "EXTERNAL_OPERATION_STATE_RELEASED",
+            Self::Declined => "EXTERNAL_OPERATION_STATE_DECLINED",
+            Self::Reversed => "EXTERNAL_OPERATION_STATE_REVERSED",
+            Self::Refunded => "EXTERNAL_OPERATION_STATE_REFUNDED",
+            Self::Disputed => "EXTERNAL_OPERATION_STATE_DISPUTED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EXTERNAL_OPERATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "EXTERNAL_OPERATION_STATE_INTENT" => Some(Self::Intent),
+            "EXTERNAL_OPERATION_STATE_SENT" => Some(Self::Sent),
+            "EXTERNAL_OPERATION_STATE_UNKNOWN" => Some(Self::Unknown),
+            "EXTERNAL_OPERATION_STATE_RESERVED" => Some(Self::Reserved),
+            "EXTERNAL_OPERATION_STATE_CAPTURING" => Some(Self::Capturing),
+            "EXTERNAL_OPERATION_STATE_RELEASING" => Some(Self::Releasing),
+            "EXTERNAL_OPERATION_STATE_CAPTURED" => Some(Self::Captured),
+            "EXTERNAL_OPERATION_STATE_RELEASED" => Some(Self::Released),
+            "EXTERNAL_OPERATION_STATE_DECLINED" => Some(Self::Declined),
+            "EXTERNAL_OPERATION_STATE_REVERSED" => Some(Self::Reversed),
+            "EXTERNAL_OPERATION_STATE_REFUNDED" => Some(Self::Refunded),
+            "EXTERNAL_OPERATION_STATE_DISPUTED" => Some(Self::Disputed),
+            _ => None,
+        }
+    }
+}
+/// How far a reconciliation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReconciliationState {
+    /// Never sent.
+    Unspecified = 0,
+    /// Asked for; it follows.
+    Pending = 1,
+    /// Every operation of the day is the same on both sides.
+    Matched = 2,
+    /// There are findings.
+    Different = 3,
+}
+impl ReconciliationState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECONCILIATION_STATE_UNSPECIFIED",
+            Self::Pending => "RECONCILIATION_STATE_PENDING",
+            Self::Matched => "RECONCILIATION_STATE_MATCHED",
+            Self::Different => "RECONCILIATION_STATE_DIFFERENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECONCILIATION_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECONCILIATION_STATE_PENDING" => Some(Self::Pending),
+            "RECONCILIATION_STATE_MATCHED" => Some(Self::Matched),
+            "RECONCILIATION_STATE_DIFFERENT" => Some(Self::Different),
+            _ => None,
+        }
+    }
+}
+/// In what two books differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ReconciliationFindingKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// The provider lists what Plasma has not.
+    MissingHere = 1,
+    /// Plasma has what the provider does not list.
+    MissingThere = 2,
+    /// Both have it, with different amounts, currencies or users.
+    AmountDiffers = 3,
+    /// Both have it, and what became of it differs.
+    StateDiffers = 4,
+    /// Both have it, on different days.
+    Late = 5,
+}
+impl ReconciliationFindingKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECONCILIATION_FINDING_KIND_UNSPECIFIED",
+            Self::MissingHere => "RECONCILIATION_FINDING_KIND_MISSING_HERE",
+            Self::MissingThere => "RECONCILIATION_FINDING_KIND_MISSING_THERE",
+            Self::AmountDiffers => "RECONCILIATION_FINDING_KIND_AMOUNT_DIFFERS",
+            Self::StateDiffers => "RECONCILIATION_FINDING_KIND_STATE_DIFFERS",
+            Self::Late => "RECONCILIATION_FINDING_KIND_LATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECONCILIATION_FINDING_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECONCILIATION_FINDING_KIND_MISSING_HERE" => Some(Self::MissingHere),
+            "RECONCILIATION_FINDING_KIND_MISSING_THERE" => Some(Self::MissingThere),
+            "RECONCILIATION_FINDING_KIND_AMOUNT_DIFFERS" => Some(Self::AmountDiffers),
+            "RECONCILIATION_FINDING_KIND_STATE_DIFFERS" => Some(Self::StateDiffers),
+            "RECONCILIATION_FINDING_KIND_LATE" => Some(Self::Late),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod external_wallet_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Connects a platform's own wallet, its `WalletProvider`, in the place of hosted
+    /// wallets, and shows what was asked of it and where the two books differ.
+    #[derive(Debug, Clone)]
+    pub struct ExternalWalletServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ExternalWalletServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ExternalWalletServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ExternalWalletServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Sets where the tenant's provider is and how to call it; from now on its users
+        /// pay from there, on other nodes within seconds. Hosted wallets keep what they
+        /// hold and are paid from no more. Another address is refused while operations at
+        /// the present one are open.
+        ///
+        /// Safe to retry with the same `request_id`. The secret is kept sealed.
+        /// Fails with INVALID_ARGUMENT (`url`: it is not https, or names an address
+        /// inside a private network), OPERATIONS_OPEN, IDEMPOTENCY_KEY_REUSED.
+        pub async fn set_wallet_provider(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetWalletProviderResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/SetWalletProvider",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "SetWalletProvider",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets the tenant's provider. The secret is never shown.
+        ///
+        /// Fails with NOT_FOUND (no provider is set).
+        pub async fn get_wallet_provider(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWalletProviderResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/GetWalletProvider",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "GetWalletProvider",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes the tenant's provider; its users pay from hosted wallets again.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (no provider is set), OPERATIONS_OPEN,
+        /// IDEMPOTENCY_KEY_REUSED.
+        pub async fn remove_wallet_provider(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemoveWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveWalletProviderResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/RemoveWalletProvider",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "RemoveWalletProvider",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what was asked of the tenant's provider, newest first. The open ones are
+        /// the holds on users' money.
+        pub async fn list_external_operations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListExternalOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExternalOperationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/ListExternalOperations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "ListExternalOperations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks for the reconciliation of a day, which follows in the background; a day
+        /// that was reconciled before is compared again and its findings are replaced.
+        /// Every day that has ended is reconciled once without asking.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (no provider is set), INVALID_ARGUMENT (`day_time`: the
+        /// day has not ended), IDEMPOTENCY_KEY_REUSED.
+        pub async fn start_reconciliation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartReconciliationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartReconciliationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/StartReconciliation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "StartReconciliation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists reconciliations, the latest day first.
+        pub async fn list_reconciliations(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReconciliationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReconciliationsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/ListReconciliations",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "ListReconciliations",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets the reconciliation of a day with its findings.
+        ///
+        /// Fails with NOT_FOUND (the reconciliation).
+        pub async fn get_reconciliation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetReconciliationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReconciliationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.ExternalWalletService/GetReconciliation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.ExternalWalletService",
+                        "GetReconciliation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod external_wallet_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ExternalWalletServiceServer.
+    #[async_trait]
+    pub trait ExternalWalletService: std::marker::Send + std::marker::Sync + 'static {
+        /// Sets where the tenant's provider is and how to call it; from now on its users
+        /// pay from there, on other nodes within seconds. Hosted wallets keep what they
+        /// hold and are paid from no more. Another address is refused while operations at
+        /// the present one are open.
+        ///
+        /// Safe to retry with the same `request_id`. The secret is kept sealed.
+        /// Fails with INVALID_ARGUMENT (`url`: it is not https, or names an address
+        /// inside a private network), OPERATIONS_OPEN, IDEMPOTENCY_KEY_REUSED.
+        async fn set_wallet_provider(
+            &self,
+            request: tonic::Request<super::SetWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetWalletProviderResponse>,
+            tonic::Status,
+        >;
+        /// Gets the tenant's provider. The secret is never shown.
+        ///
+        /// Fails with NOT_FOUND (no provider is set).
+        async fn get_wallet_provider(
+            &self,
+            request: tonic::Request<super::GetWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWalletProviderResponse>,
+            tonic::Status,
+        >;
+        /// Removes the tenant's provider; its users pay from hosted wallets again.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (no provider is set), OPERATIONS_OPEN,
+        /// IDEMPOTENCY_KEY_REUSED.
+        async fn remove_wallet_provider(
+            &self,
+            request: tonic::Request<super::RemoveWalletProviderRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemoveWalletProviderResponse>,
+            tonic::Status,
+        >;
+        /// Lists what was asked of the tenant's provider, newest first. The open ones are
+        /// the holds on users' money.
+        async fn list_external_operations(
+            &self,
+            request: tonic::Request<super::ListExternalOperationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListExternalOperationsResponse>,
+            tonic::Status,
+        >;
+        /// Asks for the reconciliation of a day, which follows in the background; a day
+        /// that was reconciled before is compared again and its findings are replaced.
+        /// Every day that has ended is reconciled once without asking.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (no provider is set), INVALID_ARGUMENT (`day_time`: the
+        /// day has not ended), IDEMPOTENCY_KEY_REUSED.
+        async fn start_reconciliation(
+            &self,
+            request: tonic::Request<super::StartReconciliationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartReconciliationResponse>,
+            tonic::Status,
+        >;
+        /// Lists reconciliations, the latest day first.
+        async fn list_reconciliations(
+            &self,
+            request: tonic::Request<super::ListReconciliationsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReconciliationsResponse>,
+            tonic::Status,
+        >;
+        /// Gets the reconciliation of a day with its findings.
+        ///
+        /// Fails with NOT_FOUND (the reconciliation).
+        async fn get_reconciliation(
+            &self,
+            request: tonic::Request<super::GetReconciliationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReconciliationResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Connects a platform's own wallet, its `WalletProvider`, in the place of hosted
+    /// wallets, and shows what was asked of it and where the two books differ.
+    #[derive(Debug)]
+    pub struct ExternalWalletServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ExternalWalletServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>>
+    for ExternalWalletServiceServer<T>
+    where
+        T: ExternalWalletService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.billing.v1.ExternalWalletService/SetWalletProvider" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetWalletProviderSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::SetWalletProviderRequest>
+                    for SetWalletProviderSvc<T> {
+                        type Response = super::SetWalletProviderResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetWalletProviderRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::set_wallet_provider(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetWalletProviderSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/GetWalletProvider" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetWalletProviderSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::GetWalletProviderRequest>
+                    for GetWalletProviderSvc<T> {
+                        type Response = super::GetWalletProviderResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetWalletProviderRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::get_wallet_provider(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetWalletProviderSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/RemoveWalletProvider" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemoveWalletProviderSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::RemoveWalletProviderRequest>
+                    for RemoveWalletProviderSvc<T> {
+                        type Response = super::RemoveWalletProviderResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemoveWalletProviderRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::remove_wallet_provider(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemoveWalletProviderSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/ListExternalOperations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListExternalOperationsSvc<T: ExternalWalletService>(
+                        pub Arc<T>,
+                    );
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::ListExternalOperationsRequest>
+                    for ListExternalOperationsSvc<T> {
+                        type Response = super::ListExternalOperationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListExternalOperationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::list_external_operations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListExternalOperationsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/StartReconciliation" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartReconciliationSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::StartReconciliationRequest>
+                    for StartReconciliationSvc<T> {
+                        type Response = super::StartReconciliationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartReconciliationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::start_reconciliation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartReconciliationSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/ListReconciliations" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReconciliationsSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::ListReconciliationsRequest>
+                    for ListReconciliationsSvc<T> {
+                        type Response = super::ListReconciliationsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReconciliationsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::list_reconciliations(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReconciliationsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.ExternalWalletService/GetReconciliation" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReconciliationSvc<T: ExternalWalletService>(pub Arc<T>);
+                    impl<
+                        T: ExternalWalletService,
+                    > tonic::server::UnaryService<super::GetReconciliationRequest>
+                    for GetReconciliationSvc<T> {
+                        type Response = super::GetReconciliationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetReconciliationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExternalWalletService>::get_reconciliation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReconciliationSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ExternalWalletServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.ExternalWalletService";
+    impl<T> tonic::server::NamedService for ExternalWalletServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -1505,6 +4907,121 @@ pub struct ListChargesResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// What one group brought, in minor units.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Revenue {
+    /// Number of charges.
+    #[prost(int64, tag = "5")]
+    pub charges: i64,
+    /// What was paid: the sum of the next three.
+    #[prost(int64, tag = "6")]
+    pub gross_minor_units: i64,
+    /// The operator's part.
+    #[prost(int64, tag = "7")]
+    pub operator_minor_units: i64,
+    /// The recipients' part.
+    #[prost(int64, tag = "8")]
+    pub recipient_minor_units: i64,
+    /// The platform's part.
+    #[prost(int64, tag = "9")]
+    pub platform_minor_units: i64,
+    /// What was given back: the sum of the next three.
+    #[prost(int64, tag = "10")]
+    pub refunded_minor_units: i64,
+    /// Of the operator's part.
+    #[prost(int64, tag = "11")]
+    pub refunded_operator_minor_units: i64,
+    /// Of the recipients' part.
+    #[prost(int64, tag = "12")]
+    pub refunded_recipient_minor_units: i64,
+    /// Of the platform's part.
+    #[prost(int64, tag = "13")]
+    pub refunded_platform_minor_units: i64,
+    /// What the group is.
+    #[prost(oneof = "revenue::Group", tags = "1, 2, 3, 4")]
+    pub group: ::core::option::Option<revenue::Group>,
+}
+/// Nested message and enum types in `Revenue`.
+pub mod revenue {
+    /// What the group is.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Group {
+        /// The day in the tenant's time zone, such as `2026-11-22`.
+        #[prost(string, tag = "1")]
+        Date(::prost::alloc::string::String),
+        /// The product.
+        #[prost(enumeration = "super::Product", tag = "2")]
+        Product(i32),
+        /// The recipient, `user_…`.
+        #[prost(string, tag = "3")]
+        RecipientUserId(::prost::alloc::string::String),
+        /// The price version, `price_…`.
+        #[prost(string, tag = "4")]
+        PriceId(::prost::alloc::string::String),
+    }
+}
+/// Request for GetRevenue.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRevenueRequest {
+    /// ISO 4217 code.
+    #[prost(string, tag = "1")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// Start, inclusive.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// End, exclusive; now where unset.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// By what it is added up.
+    #[prost(enumeration = "RevenueGrouping", tag = "4")]
+    pub by: i32,
+    /// Most groups to return; 50 where 0. A page of days may have fewer than the
+    /// next has, where nothing was sold on some.
+    #[prost(int32, tag = "5")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "6")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for GetRevenue.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetRevenueResponse {
+    /// The groups: days and products in their order, others by their ids.
+    #[prost(message, repeated, tag = "1")]
+    pub revenues: ::prost::alloc::vec::Vec<Revenue>,
+    /// The IANA name of the time zone that days are of.
+    #[prost(string, tag = "2")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "3")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for ExportCsv.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCsvRequest {
+    /// What.
+    #[prost(enumeration = "ExportKind", tag = "1")]
+    pub kind: i32,
+    /// ISO 4217 code.
+    #[prost(string, tag = "2")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// Start, inclusive; the beginning where unset.
+    #[prost(message, optional, tag = "3")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// End, exclusive; now where unset.
+    #[prost(message, optional, tag = "4")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The user, `user_…`: required for WALLET_ENTRIES, and for no other kind looked at.
+    #[prost(string, tag = "5")]
+    pub user_id: ::prost::alloc::string::String,
+}
+/// One chunk of an export.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCsvResponse {
+    /// Bytes of the file: at most 65,536. A chunk may end anywhere in a row.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub chunk: ::prost::bytes::Bytes,
+}
 /// What an account of a tenant's ledger holds. A positive balance is money that
 /// the account owns or is owed by the rest of the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -1526,6 +5043,11 @@ pub enum AccountPurpose {
     DueTo = 6,
     /// What another platform owes.
     DueFrom = 7,
+    /// What was taken through the platform's own wallet provider, less what was given
+    /// back: the counterpart of what its users paid from there, below 0.
+    ExternalClearing = 20,
+    /// What the wallet provider did otherwise than it was asked, until people settle it.
+    Suspense = 21,
 }
 impl AccountPurpose {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1542,6 +5064,8 @@ impl AccountPurpose {
             Self::OperatorShare => "ACCOUNT_PURPOSE_OPERATOR_SHARE",
             Self::DueTo => "ACCOUNT_PURPOSE_DUE_TO",
             Self::DueFrom => "ACCOUNT_PURPOSE_DUE_FROM",
+            Self::ExternalClearing => "ACCOUNT_PURPOSE_EXTERNAL_CLEARING",
+            Self::Suspense => "ACCOUNT_PURPOSE_SUSPENSE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1555,6 +5079,135 @@ impl AccountPurpose {
             "ACCOUNT_PURPOSE_OPERATOR_SHARE" => Some(Self::OperatorShare),
             "ACCOUNT_PURPOSE_DUE_TO" => Some(Self::DueTo),
             "ACCOUNT_PURPOSE_DUE_FROM" => Some(Self::DueFrom),
+            "ACCOUNT_PURPOSE_EXTERNAL_CLEARING" => Some(Self::ExternalClearing),
+            "ACCOUNT_PURPOSE_SUSPENSE" => Some(Self::Suspense),
+            _ => None,
+        }
+    }
+}
+/// By what revenue is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RevenueGrouping {
+    /// Not a grouping.
+    Unspecified = 0,
+    /// By day.
+    Day = 1,
+    /// By what was sold: unlocks, passes and so on.
+    Product = 2,
+    /// By the user who was paid for.
+    Recipient = 3,
+    /// By price version.
+    Price = 4,
+}
+impl RevenueGrouping {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "REVENUE_GROUPING_UNSPECIFIED",
+            Self::Day => "REVENUE_GROUPING_DAY",
+            Self::Product => "REVENUE_GROUPING_PRODUCT",
+            Self::Recipient => "REVENUE_GROUPING_RECIPIENT",
+            Self::Price => "REVENUE_GROUPING_PRICE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "REVENUE_GROUPING_UNSPECIFIED" => Some(Self::Unspecified),
+            "REVENUE_GROUPING_DAY" => Some(Self::Day),
+            "REVENUE_GROUPING_PRODUCT" => Some(Self::Product),
+            "REVENUE_GROUPING_RECIPIENT" => Some(Self::Recipient),
+            "REVENUE_GROUPING_PRICE" => Some(Self::Price),
+            _ => None,
+        }
+    }
+}
+/// What is sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Product {
+    /// Never sent.
+    Unspecified = 0,
+    /// Nothing is paid.
+    Free = 1,
+    /// One payment for ever.
+    OneTimeUnlock = 2,
+    /// One payment for a time.
+    TimePass = 3,
+    /// A payment for each period.
+    Subscription = 4,
+    /// A payment for a number of messages.
+    MessageBundle = 5,
+}
+impl Product {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRODUCT_UNSPECIFIED",
+            Self::Free => "PRODUCT_FREE",
+            Self::OneTimeUnlock => "PRODUCT_ONE_TIME_UNLOCK",
+            Self::TimePass => "PRODUCT_TIME_PASS",
+            Self::Subscription => "PRODUCT_SUBSCRIPTION",
+            Self::MessageBundle => "PRODUCT_MESSAGE_BUNDLE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRODUCT_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRODUCT_FREE" => Some(Self::Free),
+            "PRODUCT_ONE_TIME_UNLOCK" => Some(Self::OneTimeUnlock),
+            "PRODUCT_TIME_PASS" => Some(Self::TimePass),
+            "PRODUCT_SUBSCRIPTION" => Some(Self::Subscription),
+            "PRODUCT_MESSAGE_BUNDLE" => Some(Self::MessageBundle),
+            _ => None,
+        }
+    }
+}
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ExportKind {
+    /// Not a kind.
+    Unspecified = 0,
+    /// The charges for access to the tenant's users.
+    Charges = 1,
+    /// Every posting of the tenant's ledger: the lines behind a statement.
+    Postings = 2,
+    /// The movements of one user's wallet.
+    WalletEntries = 3,
+    /// Payouts to recipients.
+    Payouts = 4,
+}
+impl ExportKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EXPORT_KIND_UNSPECIFIED",
+            Self::Charges => "EXPORT_KIND_CHARGES",
+            Self::Postings => "EXPORT_KIND_POSTINGS",
+            Self::WalletEntries => "EXPORT_KIND_WALLET_ENTRIES",
+            Self::Payouts => "EXPORT_KIND_PAYOUTS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EXPORT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "EXPORT_KIND_CHARGES" => Some(Self::Charges),
+            "EXPORT_KIND_POSTINGS" => Some(Self::Postings),
+            "EXPORT_KIND_WALLET_ENTRIES" => Some(Self::WalletEntries),
+            "EXPORT_KIND_PAYOUTS" => Some(Self::Payouts),
             _ => None,
         }
     }
@@ -1696,6 +5349,74 @@ pub mod statement_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Gets what access to the tenant's users brought in one currency: by day, by
+        /// product, by price or by recipient. Charges count when they were charged and
+        /// refunds when they were made. Days are those of the tenant's time zone, newest
+        /// last; groups without a charge or a refund are left out.
+        ///
+        /// Fails with INVALID_FIELD (a start that is not before the end; more than 3,700
+        /// days).
+        pub async fn get_revenue(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRevenueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRevenueResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.StatementService/GetRevenue",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.StatementService", "GetRevenue"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Exports rows of a time as CSV (RFC 4180, UTF-8, CRLF), oldest first: chunks
+        /// of at most 64 KiB, to be put one after the other. The first row has the names
+        /// of the columns. Amounts are in minor and in major units, times in UTC and in
+        /// the tenant's time zone. A text that a spreadsheet would take for a formula
+        /// has an apostrophe before it.
+        ///
+        /// May be cancelled at any time, and begun anew.
+        /// Fails with INVALID_FIELD (a start that is not before the end), NOT_FOUND (the
+        /// user).
+        pub async fn export_csv(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportCsvRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportCsvResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.StatementService/ExportCsv",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.StatementService", "ExportCsv"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1729,6 +5450,39 @@ pub mod statement_service_server {
             tonic::Response<super::ListChargesResponse>,
             tonic::Status,
         >;
+        /// Gets what access to the tenant's users brought in one currency: by day, by
+        /// product, by price or by recipient. Charges count when they were charged and
+        /// refunds when they were made. Days are those of the tenant's time zone, newest
+        /// last; groups without a charge or a refund are left out.
+        ///
+        /// Fails with INVALID_FIELD (a start that is not before the end; more than 3,700
+        /// days).
+        async fn get_revenue(
+            &self,
+            request: tonic::Request<super::GetRevenueRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetRevenueResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportCsv method.
+        type ExportCsvStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportCsvResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Exports rows of a time as CSV (RFC 4180, UTF-8, CRLF), oldest first: chunks
+        /// of at most 64 KiB, to be put one after the other. The first row has the names
+        /// of the columns. Amounts are in minor and in major units, times in UTC and in
+        /// the tenant's time zone. A text that a spreadsheet would take for a formula
+        /// has an apostrophe before it.
+        ///
+        /// May be cancelled at any time, and begun anew.
+        /// Fails with INVALID_FIELD (a start that is not before the end), NOT_FOUND (the
+        /// user).
+        async fn export_csv(
+            &self,
+            request: tonic::Request<super::ExportCsvRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ExportCsvStream>, tonic::Status>;
     }
     /// Accounts for a tenant's money.
     #[derive(Debug)]
@@ -1894,6 +5648,97 @@ pub mod statement_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.StatementService/GetRevenue" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRevenueSvc<T: StatementService>(pub Arc<T>);
+                    impl<
+                        T: StatementService,
+                    > tonic::server::UnaryService<super::GetRevenueRequest>
+                    for GetRevenueSvc<T> {
+                        type Response = super::GetRevenueResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRevenueRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StatementService>::get_revenue(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRevenueSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.StatementService/ExportCsv" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportCsvSvc<T: StatementService>(pub Arc<T>);
+                    impl<
+                        T: StatementService,
+                    > tonic::server::ServerStreamingService<super::ExportCsvRequest>
+                    for ExportCsvSvc<T> {
+                        type Response = super::ExportCsvResponse;
+                        type ResponseStream = T::ExportCsvStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportCsvRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StatementService>::export_csv(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportCsvSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -2086,6 +5931,14 @@ pub enum WalletEntryKind {
     Debit = 2,
     /// Access to a chat was paid.
     AccessCharge = 3,
+    /// A charge was given back, wholly or in part.
+    Refund = 4,
+    /// A recipient was paid what it earned. Moves no wallet; it is of the ledger's
+    /// transactions.
+    Payout = 20,
+    /// The payer's own wallet took more or less than it was asked. Moves no hosted
+    /// wallet.
+    ExternalDifference = 31,
 }
 impl WalletEntryKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -2098,6 +5951,9 @@ impl WalletEntryKind {
             Self::Credit => "WALLET_ENTRY_KIND_CREDIT",
             Self::Debit => "WALLET_ENTRY_KIND_DEBIT",
             Self::AccessCharge => "WALLET_ENTRY_KIND_ACCESS_CHARGE",
+            Self::Refund => "WALLET_ENTRY_KIND_REFUND",
+            Self::Payout => "WALLET_ENTRY_KIND_PAYOUT",
+            Self::ExternalDifference => "WALLET_ENTRY_KIND_EXTERNAL_DIFFERENCE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -2107,6 +5963,9 @@ impl WalletEntryKind {
             "WALLET_ENTRY_KIND_CREDIT" => Some(Self::Credit),
             "WALLET_ENTRY_KIND_DEBIT" => Some(Self::Debit),
             "WALLET_ENTRY_KIND_ACCESS_CHARGE" => Some(Self::AccessCharge),
+            "WALLET_ENTRY_KIND_REFUND" => Some(Self::Refund),
+            "WALLET_ENTRY_KIND_PAYOUT" => Some(Self::Payout),
+            "WALLET_ENTRY_KIND_EXTERNAL_DIFFERENCE" => Some(Self::ExternalDifference),
             _ => None,
         }
     }
@@ -2256,9 +6115,10 @@ pub mod wallet_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Gets a user's wallet; a device sees its own user's only. A wallet that never
-        /// held money answers with a balance of 0.
+        /// held money answers with a balance of 0. Where the platform has a wallet of its
+        /// own (`WalletProvider`), the answer is that wallet's.
         ///
-        /// Fails with NOT_FOUND (the user).
+        /// Fails with NOT_FOUND (the user), UNAVAILABLE (the platform's own wallet).
         pub async fn get_wallet(
             &mut self,
             request: impl tonic::IntoRequest<super::GetWalletRequest>,
@@ -2356,9 +6216,10 @@ pub mod wallet_service_server {
             tonic::Status,
         >;
         /// Gets a user's wallet; a device sees its own user's only. A wallet that never
-        /// held money answers with a balance of 0.
+        /// held money answers with a balance of 0. Where the platform has a wallet of its
+        /// own (`WalletProvider`), the answer is that wallet's.
         ///
-        /// Fails with NOT_FOUND (the user).
+        /// Fails with NOT_FOUND (the user), UNAVAILABLE (the platform's own wallet).
         async fn get_wallet(
             &self,
             request: tonic::Request<super::GetWalletRequest>,
@@ -2674,6 +6535,3544 @@ pub mod wallet_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plasma.billing.v1.WalletService";
     impl<T> tonic::server::NamedService for WalletServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// One line of a transaction.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerPosting {
+    /// What the account holds.
+    #[prost(enumeration = "AccountPurpose", tag = "1")]
+    pub purpose: i32,
+    /// The user whose wallet or earnings it is; empty for other accounts.
+    #[prost(string, tag = "2")]
+    pub user_id: ::prost::alloc::string::String,
+    /// The other platform, with DUE_TO and DUE_FROM only.
+    #[prost(string, tag = "3")]
+    pub peer_tenant_id: ::prost::alloc::string::String,
+    /// Signed minor units.
+    #[prost(int64, tag = "4")]
+    pub minor_units: i64,
+}
+/// One transaction of a tenant's ledger. Its postings add up to 0.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerTransaction {
+    /// Id, `txn_…`.
+    #[prost(string, tag = "1")]
+    pub transaction_id: ::prost::alloc::string::String,
+    /// What it is for.
+    #[prost(enumeration = "WalletEntryKind", tag = "2")]
+    pub kind: i32,
+    /// The platform's reference, or the id of what it pays.
+    #[prost(string, tag = "3")]
+    pub reference: ::prost::alloc::string::String,
+    /// The transaction that it takes back; empty where none.
+    #[prost(string, tag = "4")]
+    pub reverses_transaction_id: ::prost::alloc::string::String,
+    /// ISO 4217 code of all postings.
+    #[prost(string, tag = "5")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// The lines.
+    #[prost(message, repeated, tag = "6")]
+    pub postings: ::prost::alloc::vec::Vec<LedgerPosting>,
+    /// When it was made.
+    #[prost(message, optional, tag = "7")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// What the service states, signed, of the first entries of a ledger.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerCheckpoint {
+    /// The tenant, `tenant_…`.
+    #[prost(string, tag = "1")]
+    pub tenant_id: ::prost::alloc::string::String,
+    /// How many transactions it covers.
+    #[prost(int64, tag = "2")]
+    pub size: i64,
+    /// Root of the tree over them: 32 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub root_hash: ::prost::bytes::Bytes,
+    /// The chain after the last of them: 32 bytes.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub chain_hash: ::prost::bytes::Bytes,
+    /// When it was signed, exact to the microsecond.
+    #[prost(message, optional, tag = "5")]
+    pub sign_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// ECDSA, P-256 and SHA-256: raw r and s, 64 bytes.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub signature: ::prost::bytes::Bytes,
+}
+/// A part of a transaction: its header or a posting.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerProofPart {
+    /// The salted hash of a part that is not the caller's to see: 32 bytes. Empty
+    /// where the part is shown.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub commitment: ::prost::bytes::Bytes,
+    /// The salt of a part that is shown: 32 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub salt: ::prost::bytes::Bytes,
+    /// The bytes of a part that is shown.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub content: ::prost::bytes::Bytes,
+}
+/// Request for ListTransactions.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTransactionsRequest {
+    /// ISO 4217 code.
+    #[prost(string, tag = "1")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// Start, inclusive; the beginning where unset.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// End, exclusive; now where unset.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Most transactions to return; 50 where 0.
+    #[prost(int32, tag = "4")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "5")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListTransactions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTransactionsResponse {
+    /// Transactions, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub transactions: ::prost::alloc::vec::Vec<LedgerTransaction>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for GetChargeProof.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetChargeProofRequest {
+    /// The charge, `charge_…`.
+    #[prost(string, tag = "1")]
+    pub charge_id: ::prost::alloc::string::String,
+}
+/// Response for GetChargeProof.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetChargeProofResponse {
+    /// The header, then the postings in their order.
+    #[prost(message, repeated, tag = "1")]
+    pub parts: ::prost::alloc::vec::Vec<LedgerProofPart>,
+    /// The number of the transaction in the history, from 1.
+    #[prost(int64, tag = "2")]
+    pub number: i64,
+    /// Hashes from the transaction to the root, 32 bytes each.
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub path: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// What they lead to.
+    #[prost(message, optional, tag = "4")]
+    pub checkpoint: ::core::option::Option<LedgerCheckpoint>,
+}
+/// Request for GetCheckpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCheckpointRequest {}
+/// Response for GetCheckpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCheckpointResponse {
+    /// The newest checkpoint.
+    #[prost(message, optional, tag = "1")]
+    pub checkpoint: ::core::option::Option<LedgerCheckpoint>,
+    /// The public keys, newest first: uncompressed points of P-256, 65 bytes each.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub public_keys: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+}
+/// Generated client implementations.
+pub mod ledger_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Shows and proves a tenant's ledger: its transactions, and that one of them is
+    /// part of a history that the service has signed and can no longer change.
+    ///
+    /// Every transaction is linked within seconds into the tenant's history: a hash
+    /// chain, and a Merkle tree as RFC 6962 hashes it. What is hashed, byte by byte,
+    /// is documented in the crate `plasma-proof`, which also checks a proof.
+    #[derive(Debug, Clone)]
+    pub struct LedgerServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> LedgerServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LedgerServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LedgerServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists the transactions of a time in one currency, oldest first, each with all
+        /// its postings: with the opening balances of GetStatement they lead to its
+        /// closing balances.
+        ///
+        /// Fails with INVALID_FIELD (a start that is not before the end).
+        pub async fn list_transactions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTransactionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTransactionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.LedgerService/ListTransactions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.LedgerService",
+                        "ListTransactions",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Proves a charge. The payer's device gets the transaction in its own
+        /// platform's ledger with the posting of its wallet; the platform that was paid
+        /// gets its own transaction with every posting. Other postings are there as
+        /// salted hashes alone.
+        ///
+        /// Fails with NOT_FOUND, PROOF_NOT_READY (within seconds of the charge: ask
+        /// again).
+        pub async fn get_charge_proof(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetChargeProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetChargeProofResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.LedgerService/GetChargeProof",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.LedgerService", "GetChargeProof"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets the newest checkpoint of the caller's platform, and the keys that the
+        /// service signs checkpoints with. Whoever keeps a checkpoint can show later
+        /// that the history before it was changed.
+        ///
+        /// Fails with NOT_FOUND where nothing has been folded yet.
+        pub async fn get_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.LedgerService/GetCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.LedgerService", "GetCheckpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod ledger_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LedgerServiceServer.
+    #[async_trait]
+    pub trait LedgerService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists the transactions of a time in one currency, oldest first, each with all
+        /// its postings: with the opening balances of GetStatement they lead to its
+        /// closing balances.
+        ///
+        /// Fails with INVALID_FIELD (a start that is not before the end).
+        async fn list_transactions(
+            &self,
+            request: tonic::Request<super::ListTransactionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTransactionsResponse>,
+            tonic::Status,
+        >;
+        /// Proves a charge. The payer's device gets the transaction in its own
+        /// platform's ledger with the posting of its wallet; the platform that was paid
+        /// gets its own transaction with every posting. Other postings are there as
+        /// salted hashes alone.
+        ///
+        /// Fails with NOT_FOUND, PROOF_NOT_READY (within seconds of the charge: ask
+        /// again).
+        async fn get_charge_proof(
+            &self,
+            request: tonic::Request<super::GetChargeProofRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetChargeProofResponse>,
+            tonic::Status,
+        >;
+        /// Gets the newest checkpoint of the caller's platform, and the keys that the
+        /// service signs checkpoints with. Whoever keeps a checkpoint can show later
+        /// that the history before it was changed.
+        ///
+        /// Fails with NOT_FOUND where nothing has been folded yet.
+        async fn get_checkpoint(
+            &self,
+            request: tonic::Request<super::GetCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCheckpointResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Shows and proves a tenant's ledger: its transactions, and that one of them is
+    /// part of a history that the service has signed and can no longer change.
+    ///
+    /// Every transaction is linked within seconds into the tenant's history: a hash
+    /// chain, and a Merkle tree as RFC 6962 hashes it. What is hashed, byte by byte,
+    /// is documented in the crate `plasma-proof`, which also checks a proof.
+    #[derive(Debug)]
+    pub struct LedgerServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LedgerServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LedgerServiceServer<T>
+    where
+        T: LedgerService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.billing.v1.LedgerService/ListTransactions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTransactionsSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::ListTransactionsRequest>
+                    for ListTransactionsSvc<T> {
+                        type Response = super::ListTransactionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTransactionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::list_transactions(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTransactionsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.LedgerService/GetChargeProof" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetChargeProofSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::GetChargeProofRequest>
+                    for GetChargeProofSvc<T> {
+                        type Response = super::GetChargeProofResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetChargeProofRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::get_charge_proof(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetChargeProofSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.LedgerService/GetCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCheckpointSvc<T: LedgerService>(pub Arc<T>);
+                    impl<
+                        T: LedgerService,
+                    > tonic::server::UnaryService<super::GetCheckpointRequest>
+                    for GetCheckpointSvc<T> {
+                        type Response = super::GetCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as LedgerService>::get_checkpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCheckpointSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for LedgerServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.LedgerService";
+    impl<T> tonic::server::NamedService for LedgerServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What a recipient earned in one currency. All amounts are minor units and
+/// derive from postings.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Earnings {
+    /// The recipient, `user_…`.
+    #[prost(string, tag = "1")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// ISO 4217 code.
+    #[prost(string, tag = "2")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// What charges brought, less what refunds took back.
+    #[prost(int64, tag = "3")]
+    pub earned_minor_units: i64,
+    /// What was paid out.
+    #[prost(int64, tag = "4")]
+    pub paid_out_minor_units: i64,
+    /// What is left to pay; below 0 where more was refunded, or advanced, than was
+    /// earned since.
+    #[prost(int64, tag = "5")]
+    pub payable_minor_units: i64,
+}
+/// One payout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Payout {
+    /// Id, `payout_…`.
+    #[prost(string, tag = "1")]
+    pub payout_id: ::prost::alloc::string::String,
+    /// The recipient, `user_…`.
+    #[prost(string, tag = "2")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// What was paid.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// The platform's own reference.
+    #[prost(string, tag = "4")]
+    pub reference: ::prost::alloc::string::String,
+    /// The ledger transaction, `txn_…`.
+    #[prost(string, tag = "5")]
+    pub transaction_id: ::prost::alloc::string::String,
+    /// When it was recorded.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for ListEarnings.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEarningsRequest {
+    /// ISO 4217 code; every currency where empty.
+    #[prost(string, tag = "1")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// Most lines to return; 50 where 0.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListEarnings.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEarningsResponse {
+    /// One line for each recipient and currency.
+    #[prost(message, repeated, tag = "1")]
+    pub earnings: ::prost::alloc::vec::Vec<Earnings>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for RecordPayout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordPayoutRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The recipient, `user_…`.
+    #[prost(string, tag = "2")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// What was paid; more than 0.
+    #[prost(message, optional, tag = "3")]
+    pub amount: ::core::option::Option<Amount>,
+    /// The platform's own reference, such as its transfer's id. Give no personal data.
+    #[prost(string, tag = "4")]
+    pub reference: ::prost::alloc::string::String,
+    /// How much more than what is payable may be paid, in minor units: an advance.
+    /// At most 10^15.
+    #[prost(int64, tag = "5")]
+    pub advance_minor_units: i64,
+}
+/// Response for RecordPayout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordPayoutResponse {
+    /// The payout.
+    #[prost(message, optional, tag = "1")]
+    pub payout: ::core::option::Option<Payout>,
+}
+/// Request for ListPayouts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPayoutsRequest {
+    /// Only those to this recipient, `user_…`; all where empty.
+    #[prost(string, tag = "1")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// Most payouts to return; 50 where 0.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListPayouts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPayoutsResponse {
+    /// Payouts, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub payouts: ::prost::alloc::vec::Vec<Payout>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod payout_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What recipients earned, and what their platform has paid them of it.
+    ///
+    /// The platform pays its users outside of the service and records it here, so
+    /// that the ledger shows what is still owed.
+    #[derive(Debug, Clone)]
+    pub struct PayoutServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> PayoutServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PayoutServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            PayoutServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists what recipients earned, in the order of their ids and then of
+        /// currencies. Those who never earned anything are not in it.
+        pub async fn list_earnings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEarningsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEarningsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PayoutService/ListEarnings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PayoutService", "ListEarnings"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Records that a recipient was paid: money leaves the recipient's earnings and
+        /// what the platform holds. However many payouts are recorded at once, they never
+        /// exceed what was earned.
+        ///
+        /// Safe to retry with the same `request_id`: money moves once, for ever, and a
+        /// refusal is repeated.
+        /// Fails with NOT_FOUND (the recipient), PAYOUT_EXCEEDS_EARNINGS,
+        /// IDEMPOTENCY_KEY_REUSED.
+        pub async fn record_payout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecordPayoutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordPayoutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PayoutService/RecordPayout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PayoutService", "RecordPayout"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists payouts, newest first.
+        pub async fn list_payouts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPayoutsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayoutsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PayoutService/ListPayouts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PayoutService", "ListPayouts"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod payout_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with PayoutServiceServer.
+    #[async_trait]
+    pub trait PayoutService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists what recipients earned, in the order of their ids and then of
+        /// currencies. Those who never earned anything are not in it.
+        async fn list_earnings(
+            &self,
+            request: tonic::Request<super::ListEarningsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEarningsResponse>,
+            tonic::Status,
+        >;
+        /// Records that a recipient was paid: money leaves the recipient's earnings and
+        /// what the platform holds. However many payouts are recorded at once, they never
+        /// exceed what was earned.
+        ///
+        /// Safe to retry with the same `request_id`: money moves once, for ever, and a
+        /// refusal is repeated.
+        /// Fails with NOT_FOUND (the recipient), PAYOUT_EXCEEDS_EARNINGS,
+        /// IDEMPOTENCY_KEY_REUSED.
+        async fn record_payout(
+            &self,
+            request: tonic::Request<super::RecordPayoutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecordPayoutResponse>,
+            tonic::Status,
+        >;
+        /// Lists payouts, newest first.
+        async fn list_payouts(
+            &self,
+            request: tonic::Request<super::ListPayoutsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayoutsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What recipients earned, and what their platform has paid them of it.
+    ///
+    /// The platform pays its users outside of the service and records it here, so
+    /// that the ledger shows what is still owed.
+    #[derive(Debug)]
+    pub struct PayoutServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> PayoutServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for PayoutServiceServer<T>
+    where
+        T: PayoutService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.billing.v1.PayoutService/ListEarnings" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEarningsSvc<T: PayoutService>(pub Arc<T>);
+                    impl<
+                        T: PayoutService,
+                    > tonic::server::UnaryService<super::ListEarningsRequest>
+                    for ListEarningsSvc<T> {
+                        type Response = super::ListEarningsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEarningsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PayoutService>::list_earnings(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEarningsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PayoutService/RecordPayout" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecordPayoutSvc<T: PayoutService>(pub Arc<T>);
+                    impl<
+                        T: PayoutService,
+                    > tonic::server::UnaryService<super::RecordPayoutRequest>
+                    for RecordPayoutSvc<T> {
+                        type Response = super::RecordPayoutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RecordPayoutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PayoutService>::record_payout(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecordPayoutSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PayoutService/ListPayouts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPayoutsSvc<T: PayoutService>(pub Arc<T>);
+                    impl<
+                        T: PayoutService,
+                    > tonic::server::UnaryService<super::ListPayoutsRequest>
+                    for ListPayoutsSvc<T> {
+                        type Response = super::ListPayoutsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPayoutsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PayoutService>::list_payouts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPayoutsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for PayoutServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.PayoutService";
+    impl<T> tonic::server::NamedService for PayoutServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Request for PublishPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishPriceRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// All that it says.
+    #[prost(message, optional, tag = "2")]
+    pub definition: ::core::option::Option<PriceDefinition>,
+    /// When it takes effect; at once where unset or past. At most 2 years ahead.
+    #[prost(message, optional, tag = "3")]
+    pub effective_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Response for PublishPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishPriceResponse {
+    /// The version published.
+    #[prost(message, optional, tag = "1")]
+    pub price: ::core::option::Option<Price>,
+}
+/// Request for WithdrawPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithdrawPriceRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The price version, `price_…`.
+    #[prost(string, tag = "2")]
+    pub price_id: ::prost::alloc::string::String,
+}
+/// Response for WithdrawPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WithdrawPriceResponse {
+    /// The version withdrawn.
+    #[prost(message, optional, tag = "1")]
+    pub price: ::core::option::Option<Price>,
+}
+/// Request for GetPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPriceRequest {
+    /// The price version, `price_…`.
+    #[prost(string, tag = "1")]
+    pub price_id: ::prost::alloc::string::String,
+}
+/// Response for GetPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPriceResponse {
+    /// The price version.
+    #[prost(message, optional, tag = "1")]
+    pub price: ::core::option::Option<Price>,
+}
+/// Request for ListPrices.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPricesRequest {
+    /// Most versions to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListPrices.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPricesResponse {
+    /// Price versions, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub prices: ::prost::alloc::vec::Vec<Price>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for ExplainPrice.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainPriceRequest {
+    /// The recipient, `user_…`; no recipient in particular where empty.
+    #[prost(string, tag = "1")]
+    pub recipient_user_id: ::prost::alloc::string::String,
+    /// The payer, `user_…`; no payer in particular where empty.
+    #[prost(string, tag = "2")]
+    pub payer_user_id: ::prost::alloc::string::String,
+    /// The payer's platform; the own one where empty.
+    #[prost(string, tag = "3")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+    /// The moment in question; now where unset.
+    #[prost(message, optional, tag = "4")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Response for ExplainPrice.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainPriceResponse {
+    /// What access costs.
+    #[prost(message, optional, tag = "1")]
+    pub quote: ::core::option::Option<Quote>,
+    /// Which rule won.
+    #[prost(enumeration = "PriceRule", tag = "2")]
+    pub rule: i32,
+    /// Every version that fits, in the order of the rules: the first is the one that
+    /// won. Empty where the tenant's policy is free.
+    #[prost(message, repeated, tag = "3")]
+    pub candidates: ::prost::alloc::vec::Vec<Price>,
+    /// The group that the payer is in, `payergroup_…`; empty where there is none.
+    #[prost(string, tag = "4")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// Whether the payer may still have a trial with this recipient.
+    #[prost(bool, tag = "5")]
+    pub trial_available: bool,
+}
+/// A price that is not published.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PriceDraft {
+    /// Id, `pricedraft_…`.
+    #[prost(string, tag = "1")]
+    pub price_draft_id: ::prost::alloc::string::String,
+    /// All that it says.
+    #[prost(message, optional, tag = "2")]
+    pub definition: ::core::option::Option<PriceDefinition>,
+    /// The admin's own note.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+    /// When it was created.
+    #[prost(message, optional, tag = "4")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was last replaced.
+    #[prost(message, optional, tag = "5")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for CreatePriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePriceDraftRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// All that it says.
+    #[prost(message, optional, tag = "2")]
+    pub definition: ::core::option::Option<PriceDefinition>,
+    /// The admin's own note.
+    #[prost(string, tag = "3")]
+    pub note: ::prost::alloc::string::String,
+}
+/// Response for CreatePriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePriceDraftResponse {
+    /// The draft.
+    #[prost(message, optional, tag = "1")]
+    pub draft: ::core::option::Option<PriceDraft>,
+}
+/// Request for UpdatePriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdatePriceDraftRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The draft, `pricedraft_…`.
+    #[prost(string, tag = "2")]
+    pub price_draft_id: ::prost::alloc::string::String,
+    /// All that it says from now on.
+    #[prost(message, optional, tag = "3")]
+    pub definition: ::core::option::Option<PriceDefinition>,
+    /// The admin's own note.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+}
+/// Response for UpdatePriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdatePriceDraftResponse {
+    /// The draft.
+    #[prost(message, optional, tag = "1")]
+    pub draft: ::core::option::Option<PriceDraft>,
+}
+/// Request for GetPriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPriceDraftRequest {
+    /// The draft, `pricedraft_…`.
+    #[prost(string, tag = "1")]
+    pub price_draft_id: ::prost::alloc::string::String,
+}
+/// Response for GetPriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPriceDraftResponse {
+    /// The draft.
+    #[prost(message, optional, tag = "1")]
+    pub draft: ::core::option::Option<PriceDraft>,
+}
+/// Request for ListPriceDrafts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPriceDraftsRequest {
+    /// Most drafts to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListPriceDrafts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPriceDraftsResponse {
+    /// Drafts, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub drafts: ::prost::alloc::vec::Vec<PriceDraft>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for DeletePriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePriceDraftRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The draft, `pricedraft_…`.
+    #[prost(string, tag = "2")]
+    pub price_draft_id: ::prost::alloc::string::String,
+}
+/// Response for DeletePriceDraft.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePriceDraftResponse {}
+/// Request for PublishPriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishPriceDraftRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The draft, `pricedraft_…`.
+    #[prost(string, tag = "2")]
+    pub price_draft_id: ::prost::alloc::string::String,
+    /// When it takes effect; at once where unset or past. At most 2 years ahead.
+    #[prost(message, optional, tag = "3")]
+    pub effective_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Response for PublishPriceDraft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishPriceDraftResponse {
+    /// The version published.
+    #[prost(message, optional, tag = "1")]
+    pub price: ::core::option::Option<Price>,
+}
+/// Request for SimulatePrices.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SimulatePricesRequest {
+    /// The drafts, `pricedraft_…`, that would have been in force, each for another
+    /// target.
+    #[prost(string, repeated, tag = "1")]
+    pub price_draft_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Start, inclusive; 30 days before the end where unset.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// End, exclusive; now where unset.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// What charges of one currency came to, and what they would have come to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SimulatedRevenue {
+    /// ISO 4217 code.
+    #[prost(string, tag = "1")]
+    pub currency_code: ::prost::alloc::string::String,
+    /// Number of charges, as they were.
+    #[prost(int64, tag = "2")]
+    pub charges: i64,
+    /// What payers paid, in minor units.
+    #[prost(int64, tag = "3")]
+    pub amount_minor_units: i64,
+    /// The operator's part of it.
+    #[prost(int64, tag = "4")]
+    pub operator_minor_units: i64,
+    /// The recipients' part.
+    #[prost(int64, tag = "5")]
+    pub recipient_minor_units: i64,
+    /// The platform's part.
+    #[prost(int64, tag = "6")]
+    pub platform_minor_units: i64,
+    /// Number of charges under the drafts. A charge whose draft is in another
+    /// currency counts there.
+    #[prost(int64, tag = "7")]
+    pub simulated_charges: i64,
+    /// What payers would have paid.
+    #[prost(int64, tag = "8")]
+    pub simulated_amount_minor_units: i64,
+    /// The operator's part of it: where a draft counts at the tenant's present share,
+    /// else as it was.
+    #[prost(int64, tag = "9")]
+    pub simulated_operator_minor_units: i64,
+    /// The recipients' part.
+    #[prost(int64, tag = "10")]
+    pub simulated_recipient_minor_units: i64,
+    /// The platform's part.
+    #[prost(int64, tag = "11")]
+    pub simulated_platform_minor_units: i64,
+}
+/// What a draft would have touched.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SimulatedDraft {
+    /// The draft, `pricedraft_…`.
+    #[prost(string, tag = "1")]
+    pub price_draft_id: ::prost::alloc::string::String,
+    /// Charges that would have been at this draft's price.
+    #[prost(int64, tag = "2")]
+    pub charges: i64,
+    /// Of those, how many at a higher amount in the same currency.
+    #[prost(int64, tag = "3")]
+    pub dearer_charges: i64,
+    /// How many at a lower amount in the same currency, or free.
+    #[prost(int64, tag = "4")]
+    pub cheaper_charges: i64,
+}
+/// Response for SimulatePrices.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SimulatePricesResponse {
+    /// By currency, in the order of the codes.
+    #[prost(message, repeated, tag = "1")]
+    pub revenue: ::prost::alloc::vec::Vec<SimulatedRevenue>,
+    /// By draft, in the order of the request.
+    #[prost(message, repeated, tag = "2")]
+    pub drafts: ::prost::alloc::vec::Vec<SimulatedDraft>,
+    /// Start of the time replayed.
+    #[prost(message, optional, tag = "3")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// End of the time replayed.
+    #[prost(message, optional, tag = "4")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A group of payers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PayerGroup {
+    /// Id, `payergroup_…`.
+    #[prost(string, tag = "1")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// Its name, for admins.
+    #[prost(string, tag = "2")]
+    pub display_name: ::prost::alloc::string::String,
+    /// When it was created.
+    #[prost(message, optional, tag = "3")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// One who is in a group of payers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Payer {
+    /// The platform, `tenant_…`.
+    #[prost(string, tag = "1")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+    /// The payer, `user_…`; empty for everybody of the platform.
+    #[prost(string, tag = "2")]
+    pub payer_user_id: ::prost::alloc::string::String,
+    /// When it came into the group.
+    #[prost(message, optional, tag = "3")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Request for CreatePayerGroup.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePayerGroupRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Its name, for admins.
+    #[prost(string, tag = "2")]
+    pub display_name: ::prost::alloc::string::String,
+}
+/// Response for CreatePayerGroup.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreatePayerGroupResponse {
+    /// The group.
+    #[prost(message, optional, tag = "1")]
+    pub group: ::core::option::Option<PayerGroup>,
+}
+/// Request for ListPayerGroups.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPayerGroupsRequest {
+    /// Most groups to return; 50 where 0.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListPayerGroups.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPayerGroupsResponse {
+    /// Groups, oldest first.
+    #[prost(message, repeated, tag = "1")]
+    pub groups: ::prost::alloc::vec::Vec<PayerGroup>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Request for DeletePayerGroup.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePayerGroupRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The group, `payergroup_…`.
+    #[prost(string, tag = "2")]
+    pub payer_group_id: ::prost::alloc::string::String,
+}
+/// Response for DeletePayerGroup.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeletePayerGroupResponse {}
+/// Request for AddPayer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddPayerRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The group, `payergroup_…`.
+    #[prost(string, tag = "2")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// The payer's platform; the own one where empty.
+    #[prost(string, tag = "3")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+    /// The payer, `user_…`; everybody of the platform where empty.
+    #[prost(string, tag = "4")]
+    pub payer_user_id: ::prost::alloc::string::String,
+}
+/// Response for AddPayer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddPayerResponse {
+    /// The payer.
+    #[prost(message, optional, tag = "1")]
+    pub payer: ::core::option::Option<Payer>,
+}
+/// Request for RemovePayer.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemovePayerRequest {
+    /// Idempotency key, chosen by the caller.
+    #[prost(string, tag = "1")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The group, `payergroup_…`.
+    #[prost(string, tag = "2")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// The payer's platform; the own one where empty.
+    #[prost(string, tag = "3")]
+    pub payer_tenant_id: ::prost::alloc::string::String,
+    /// The payer, `user_…`; everybody of the platform where empty.
+    #[prost(string, tag = "4")]
+    pub payer_user_id: ::prost::alloc::string::String,
+}
+/// Response for RemovePayer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemovePayerResponse {}
+/// Request for ListPayers.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPayersRequest {
+    /// The group, `payergroup_…`.
+    #[prost(string, tag = "1")]
+    pub payer_group_id: ::prost::alloc::string::String,
+    /// Most payers to return; 50 where 0.
+    #[prost(int32, tag = "2")]
+    pub page_size: i32,
+    /// `next_page_token` of the page before; empty for the first.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// Response for ListPayers.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPayersResponse {
+    /// Payers, in the order in which they came.
+    #[prost(message, repeated, tag = "1")]
+    pub payers: ::prost::alloc::vec::Vec<Payer>,
+    /// Token of the next page; empty on the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Why a price is what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PriceRule {
+    /// Never sent.
+    Unspecified = 0,
+    /// The tenant's policy is free; the price list is not looked at.
+    TenantIsFree = 1,
+    /// The recipient has a price of its own.
+    Recipient = 2,
+    /// The tenant's default price.
+    TenantDefault = 3,
+    /// The payer's group has a price.
+    PayerGroup = 4,
+    /// The payer and the recipient have a price between them.
+    Pair = 5,
+}
+impl PriceRule {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRICE_RULE_UNSPECIFIED",
+            Self::TenantIsFree => "PRICE_RULE_TENANT_IS_FREE",
+            Self::Recipient => "PRICE_RULE_RECIPIENT",
+            Self::TenantDefault => "PRICE_RULE_TENANT_DEFAULT",
+            Self::PayerGroup => "PRICE_RULE_PAYER_GROUP",
+            Self::Pair => "PRICE_RULE_PAIR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRICE_RULE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRICE_RULE_TENANT_IS_FREE" => Some(Self::TenantIsFree),
+            "PRICE_RULE_RECIPIENT" => Some(Self::Recipient),
+            "PRICE_RULE_TENANT_DEFAULT" => Some(Self::TenantDefault),
+            "PRICE_RULE_PAYER_GROUP" => Some(Self::PayerGroup),
+            "PRICE_RULE_PAIR" => Some(Self::Pair),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod pricing_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Keeps a tenant's price list.
+    #[derive(Debug, Clone)]
+    pub struct PricingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> PricingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PricingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            PricingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Publishes a new version of the price of a target, in force at once or from
+        /// a moment on.
+        ///
+        /// A payer of another platform is taken as named: who that platform's users are
+        /// is not told.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (a user, a group), INVALID_FIELD, IDEMPOTENCY_KEY_REUSED.
+        pub async fn publish_price(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishPriceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/PublishPrice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "PublishPrice"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Withdraws a version that has not taken effect yet. Withdrawing one that was
+        /// withdrawn changes nothing.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, PRICE_IN_EFFECT, IDEMPOTENCY_KEY_REUSED.
+        pub async fn withdraw_price(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WithdrawPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WithdrawPriceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/WithdrawPrice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "WithdrawPrice"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one price version, in force, scheduled, withdrawn or superseded.
+        ///
+        /// Fails with NOT_FOUND.
+        pub async fn get_price(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPriceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/GetPrice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.PricingService", "GetPrice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the tenant's price versions, newest first.
+        pub async fn list_prices(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPricesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPricesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/ListPrices",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "ListPrices"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells what opening a chat costs a payer, which rule says so, and which other
+        /// rules there are. A payer of another platform is taken as named, whether or not
+        /// that platform has such a user.
+        ///
+        /// Fails with NOT_FOUND (a user), PRICE_NOT_SET.
+        pub async fn explain_price(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainPriceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/ExplainPrice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "ExplainPrice"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Creates a draft of a price, which nobody pays until it is published.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (a user, a group), INVALID_FIELD, LIMIT_REACHED (200
+        /// drafts), IDEMPOTENCY_KEY_REUSED.
+        pub async fn create_price_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreatePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePriceDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/CreatePriceDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "CreatePriceDraft",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Replaces what a draft says.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the draft, a user, a group), INVALID_FIELD,
+        /// IDEMPOTENCY_KEY_REUSED.
+        pub async fn update_price_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdatePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdatePriceDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/UpdatePriceDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "UpdatePriceDraft",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets a draft.
+        ///
+        /// Fails with NOT_FOUND.
+        pub async fn get_price_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPriceDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/GetPriceDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "GetPriceDraft"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists drafts, newest first.
+        pub async fn list_price_drafts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPriceDraftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPriceDraftsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/ListPriceDrafts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "ListPriceDrafts",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a draft. Deleting one that is gone changes nothing.
+        ///
+        /// Fails with IDEMPOTENCY_KEY_REUSED.
+        pub async fn delete_price_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeletePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeletePriceDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/DeletePriceDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "DeletePriceDraft",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Publishes what a draft says, at once or from a moment on, and deletes it.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the draft, a user, a group), INVALID_FIELD,
+        /// IDEMPOTENCY_KEY_REUSED.
+        pub async fn publish_price_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishPriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishPriceDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/PublishPriceDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "PublishPriceDraft",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Replays the charges of a time as if drafts had been published before it:
+        /// everybody buys as often as they did, at what the drafts say. Changes nothing.
+        ///
+        /// A draft counts where its target fits the payer, in the group that the payer is
+        /// in now, and the recipient, unless the rule that was charged goes before it; of
+        /// several drafts the one whose rule goes first. Charges that no draft touches
+        /// stay as they were. Refunds, trials and access that was free are left out.
+        ///
+        /// Fails with NOT_FOUND (a draft), INVALID_FIELD, LIMIT_REACHED (more than
+        /// 200,000 different payers, recipients and prices in the time).
+        pub async fn simulate_prices(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SimulatePricesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SimulatePricesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/SimulatePrices",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "SimulatePrices"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Creates a group of payers, for prices of its own.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with LIMIT_REACHED (200 groups), IDEMPOTENCY_KEY_REUSED.
+        pub async fn create_payer_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreatePayerGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePayerGroupResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/CreatePayerGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "CreatePayerGroup",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the tenant's groups of payers, oldest first.
+        pub async fn list_payer_groups(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPayerGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayerGroupsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/ListPayerGroups",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "ListPayerGroups",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Deletes a group without payers. Deleting one that is gone changes nothing.
+        ///
+        /// Fails with PAYER_GROUP_NOT_EMPTY, IDEMPOTENCY_KEY_REUSED.
+        pub async fn delete_payer_group(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeletePayerGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeletePayerGroupResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/DeletePayerGroup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plasma.billing.v1.PricingService",
+                        "DeletePayerGroup",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts a payer, or everybody of a platform, into a group. A payer is in one
+        /// group at most and leaves the one before; being named goes before one's
+        /// platform being named. A payer of another platform is taken as named, whether or
+        /// not that platform has such a user.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the group, the user), IDEMPOTENCY_KEY_REUSED.
+        pub async fn add_payer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddPayerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddPayerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/AddPayer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plasma.billing.v1.PricingService", "AddPayer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a payer, or everybody of a platform, out of a group. Taking out one
+        /// who is not in it changes nothing.
+        ///
+        /// Fails with NOT_FOUND (the group), IDEMPOTENCY_KEY_REUSED.
+        pub async fn remove_payer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RemovePayerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemovePayerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/RemovePayer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "RemovePayer"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the payers of a group, in the order in which they came.
+        ///
+        /// Fails with NOT_FOUND (the group).
+        pub async fn list_payers(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPayersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::PlasmaCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plasma.billing.v1.PricingService/ListPayers",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plasma.billing.v1.PricingService", "ListPayers"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod pricing_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with PricingServiceServer.
+    #[async_trait]
+    pub trait PricingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Publishes a new version of the price of a target, in force at once or from
+        /// a moment on.
+        ///
+        /// A payer of another platform is taken as named: who that platform's users are
+        /// is not told.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (a user, a group), INVALID_FIELD, IDEMPOTENCY_KEY_REUSED.
+        async fn publish_price(
+            &self,
+            request: tonic::Request<super::PublishPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishPriceResponse>,
+            tonic::Status,
+        >;
+        /// Withdraws a version that has not taken effect yet. Withdrawing one that was
+        /// withdrawn changes nothing.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND, PRICE_IN_EFFECT, IDEMPOTENCY_KEY_REUSED.
+        async fn withdraw_price(
+            &self,
+            request: tonic::Request<super::WithdrawPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WithdrawPriceResponse>,
+            tonic::Status,
+        >;
+        /// Gets one price version, in force, scheduled, withdrawn or superseded.
+        ///
+        /// Fails with NOT_FOUND.
+        async fn get_price(
+            &self,
+            request: tonic::Request<super::GetPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPriceResponse>,
+            tonic::Status,
+        >;
+        /// Lists the tenant's price versions, newest first.
+        async fn list_prices(
+            &self,
+            request: tonic::Request<super::ListPricesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPricesResponse>,
+            tonic::Status,
+        >;
+        /// Tells what opening a chat costs a payer, which rule says so, and which other
+        /// rules there are. A payer of another platform is taken as named, whether or not
+        /// that platform has such a user.
+        ///
+        /// Fails with NOT_FOUND (a user), PRICE_NOT_SET.
+        async fn explain_price(
+            &self,
+            request: tonic::Request<super::ExplainPriceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainPriceResponse>,
+            tonic::Status,
+        >;
+        /// Creates a draft of a price, which nobody pays until it is published.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (a user, a group), INVALID_FIELD, LIMIT_REACHED (200
+        /// drafts), IDEMPOTENCY_KEY_REUSED.
+        async fn create_price_draft(
+            &self,
+            request: tonic::Request<super::CreatePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePriceDraftResponse>,
+            tonic::Status,
+        >;
+        /// Replaces what a draft says.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the draft, a user, a group), INVALID_FIELD,
+        /// IDEMPOTENCY_KEY_REUSED.
+        async fn update_price_draft(
+            &self,
+            request: tonic::Request<super::UpdatePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdatePriceDraftResponse>,
+            tonic::Status,
+        >;
+        /// Gets a draft.
+        ///
+        /// Fails with NOT_FOUND.
+        async fn get_price_draft(
+            &self,
+            request: tonic::Request<super::GetPriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPriceDraftResponse>,
+            tonic::Status,
+        >;
+        /// Lists drafts, newest first.
+        async fn list_price_drafts(
+            &self,
+            request: tonic::Request<super::ListPriceDraftsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPriceDraftsResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a draft. Deleting one that is gone changes nothing.
+        ///
+        /// Fails with IDEMPOTENCY_KEY_REUSED.
+        async fn delete_price_draft(
+            &self,
+            request: tonic::Request<super::DeletePriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeletePriceDraftResponse>,
+            tonic::Status,
+        >;
+        /// Publishes what a draft says, at once or from a moment on, and deletes it.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the draft, a user, a group), INVALID_FIELD,
+        /// IDEMPOTENCY_KEY_REUSED.
+        async fn publish_price_draft(
+            &self,
+            request: tonic::Request<super::PublishPriceDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishPriceDraftResponse>,
+            tonic::Status,
+        >;
+        /// Replays the charges of a time as if drafts had been published before it:
+        /// everybody buys as often as they did, at what the drafts say. Changes nothing.
+        ///
+        /// A draft counts where its target fits the payer, in the group that the payer is
+        /// in now, and the recipient, unless the rule that was charged goes before it; of
+        /// several drafts the one whose rule goes first. Charges that no draft touches
+        /// stay as they were. Refunds, trials and access that was free are left out.
+        ///
+        /// Fails with NOT_FOUND (a draft), INVALID_FIELD, LIMIT_REACHED (more than
+        /// 200,000 different payers, recipients and prices in the time).
+        async fn simulate_prices(
+            &self,
+            request: tonic::Request<super::SimulatePricesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SimulatePricesResponse>,
+            tonic::Status,
+        >;
+        /// Creates a group of payers, for prices of its own.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with LIMIT_REACHED (200 groups), IDEMPOTENCY_KEY_REUSED.
+        async fn create_payer_group(
+            &self,
+            request: tonic::Request<super::CreatePayerGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreatePayerGroupResponse>,
+            tonic::Status,
+        >;
+        /// Lists the tenant's groups of payers, oldest first.
+        async fn list_payer_groups(
+            &self,
+            request: tonic::Request<super::ListPayerGroupsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayerGroupsResponse>,
+            tonic::Status,
+        >;
+        /// Deletes a group without payers. Deleting one that is gone changes nothing.
+        ///
+        /// Fails with PAYER_GROUP_NOT_EMPTY, IDEMPOTENCY_KEY_REUSED.
+        async fn delete_payer_group(
+            &self,
+            request: tonic::Request<super::DeletePayerGroupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeletePayerGroupResponse>,
+            tonic::Status,
+        >;
+        /// Puts a payer, or everybody of a platform, into a group. A payer is in one
+        /// group at most and leaves the one before; being named goes before one's
+        /// platform being named. A payer of another platform is taken as named, whether or
+        /// not that platform has such a user.
+        ///
+        /// Safe to retry with the same `request_id`.
+        /// Fails with NOT_FOUND (the group, the user), IDEMPOTENCY_KEY_REUSED.
+        async fn add_payer(
+            &self,
+            request: tonic::Request<super::AddPayerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddPayerResponse>,
+            tonic::Status,
+        >;
+        /// Takes a payer, or everybody of a platform, out of a group. Taking out one
+        /// who is not in it changes nothing.
+        ///
+        /// Fails with NOT_FOUND (the group), IDEMPOTENCY_KEY_REUSED.
+        async fn remove_payer(
+            &self,
+            request: tonic::Request<super::RemovePayerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RemovePayerResponse>,
+            tonic::Status,
+        >;
+        /// Lists the payers of a group, in the order in which they came.
+        ///
+        /// Fails with NOT_FOUND (the group).
+        async fn list_payers(
+            &self,
+            request: tonic::Request<super::ListPayersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPayersResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Keeps a tenant's price list.
+    #[derive(Debug)]
+    pub struct PricingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> PricingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for PricingServiceServer<T>
+    where
+        T: PricingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plasma.billing.v1.PricingService/PublishPrice" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishPriceSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::PublishPriceRequest>
+                    for PublishPriceSvc<T> {
+                        type Response = super::PublishPriceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishPriceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::publish_price(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishPriceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/WithdrawPrice" => {
+                    #[allow(non_camel_case_types)]
+                    struct WithdrawPriceSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::WithdrawPriceRequest>
+                    for WithdrawPriceSvc<T> {
+                        type Response = super::WithdrawPriceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WithdrawPriceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::withdraw_price(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WithdrawPriceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/GetPrice" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPriceSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::GetPriceRequest>
+                    for GetPriceSvc<T> {
+                        type Response = super::GetPriceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPriceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::get_price(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPriceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/ListPrices" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPricesSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::ListPricesRequest>
+                    for ListPricesSvc<T> {
+                        type Response = super::ListPricesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPricesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::list_prices(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPricesSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/ExplainPrice" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainPriceSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::ExplainPriceRequest>
+                    for ExplainPriceSvc<T> {
+                        type Response = super::ExplainPriceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainPriceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::explain_price(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainPriceSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/CreatePriceDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreatePriceDraftSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::CreatePriceDraftRequest>
+                    for CreatePriceDraftSvc<T> {
+                        type Response = super::CreatePriceDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreatePriceDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::create_price_draft(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreatePriceDraftSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/UpdatePriceDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdatePriceDraftSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::UpdatePriceDraftRequest>
+                    for UpdatePriceDraftSvc<T> {
+                        type Response = super::UpdatePriceDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdatePriceDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::update_price_draft(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdatePriceDraftSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/GetPriceDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPriceDraftSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::GetPriceDraftRequest>
+                    for GetPriceDraftSvc<T> {
+                        type Response = super::GetPriceDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPriceDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::get_price_draft(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPriceDraftSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/ListPriceDrafts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPriceDraftsSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::ListPriceDraftsRequest>
+                    for ListPriceDraftsSvc<T> {
+                        type Response = super::ListPriceDraftsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPriceDraftsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::list_price_drafts(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPriceDraftsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/DeletePriceDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeletePriceDraftSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::DeletePriceDraftRequest>
+                    for DeletePriceDraftSvc<T> {
+                        type Response = super::DeletePriceDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeletePriceDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::delete_price_draft(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeletePriceDraftSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/PublishPriceDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishPriceDraftSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::PublishPriceDraftRequest>
+                    for PublishPriceDraftSvc<T> {
+                        type Response = super::PublishPriceDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishPriceDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::publish_price_draft(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishPriceDraftSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/SimulatePrices" => {
+                    #[allow(non_camel_case_types)]
+                    struct SimulatePricesSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::SimulatePricesRequest>
+                    for SimulatePricesSvc<T> {
+                        type Response = super::SimulatePricesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SimulatePricesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::simulate_prices(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SimulatePricesSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/CreatePayerGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreatePayerGroupSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::CreatePayerGroupRequest>
+                    for CreatePayerGroupSvc<T> {
+                        type Response = super::CreatePayerGroupResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreatePayerGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::create_payer_group(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreatePayerGroupSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/ListPayerGroups" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPayerGroupsSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::ListPayerGroupsRequest>
+                    for ListPayerGroupsSvc<T> {
+                        type Response = super::ListPayerGroupsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPayerGroupsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::list_payer_groups(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPayerGroupsSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/DeletePayerGroup" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeletePayerGroupSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::DeletePayerGroupRequest>
+                    for DeletePayerGroupSvc<T> {
+                        type Response = super::DeletePayerGroupResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeletePayerGroupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::delete_payer_group(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeletePayerGroupSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/AddPayer" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddPayerSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::AddPayerRequest>
+                    for AddPayerSvc<T> {
+                        type Response = super::AddPayerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddPayerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::add_payer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddPayerSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/RemovePayer" => {
+                    #[allow(non_camel_case_types)]
+                    struct RemovePayerSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::RemovePayerRequest>
+                    for RemovePayerSvc<T> {
+                        type Response = super::RemovePayerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RemovePayerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::remove_payer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RemovePayerSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plasma.billing.v1.PricingService/ListPayers" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPayersSvc<T: PricingService>(pub Arc<T>);
+                    impl<
+                        T: PricingService,
+                    > tonic::server::UnaryService<super::ListPayersRequest>
+                    for ListPayersSvc<T> {
+                        type Response = super::ListPayersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPayersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PricingService>::list_payers(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPayersSvc(inner);
+                        let codec = crate::codec::PlasmaCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for PricingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plasma.billing.v1.PricingService";
+    impl<T> tonic::server::NamedService for PricingServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

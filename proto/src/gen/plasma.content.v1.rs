@@ -19,13 +19,19 @@ pub struct Content {
     /// When the sender's device says it wrote the message; shown, never used to order.
     #[prost(message, optional, tag = "4")]
     pub write_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// What the message is.
+    /// What the message is. A user may pay for messages one by one: a text, an edit,
+    /// and a reaction that is more than one sign travel in envelopes of
+    /// ENVELOPE_CLASS_MESSAGE, the rest as ENVELOPE_CLASS_NOTICE, and whoever opens an
+    /// envelope shows nothing that its class does not allow.
     #[prost(oneof = "content::Body", tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15")]
     pub body: ::core::option::Option<content::Body>,
 }
 /// Nested message and enum types in `Content`.
 pub mod content {
-    /// What the message is.
+    /// What the message is. A user may pay for messages one by one: a text, an edit,
+    /// and a reaction that is more than one sign travel in envelopes of
+    /// ENVELOPE_CLASS_MESSAGE, the rest as ENVELOPE_CLASS_NOTICE, and whoever opens an
+    /// envelope shows nothing that its class does not allow.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Body {
         /// A text.
@@ -110,7 +116,8 @@ pub struct Reaction {
     /// The message.
     #[prost(message, optional, tag = "1")]
     pub message: ::core::option::Option<MessageRef>,
-    /// The emoji, at most 64 bytes; empty to take the reaction back.
+    /// The emoji, at most 64 bytes; empty to take the reaction back. A notice while it
+    /// is one extended grapheme cluster without a letter or digit.
     #[prost(string, tag = "2")]
     pub emoji: ::prost::alloc::string::String,
 }

@@ -71,7 +71,9 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: one of the two users blocked the chat.
     ChatBlocked = 39,
     /// FAILED_PRECONDITION: nobody has opened access to this chat, or the pass has
-    /// expired. Both may read; neither sends until access is bought.
+    /// expired. Both may read; neither sends until access is bought. With
+    /// `metadata.cause` = `bundle_spent` the messages that the sender has bought are
+    /// spent, and the peer may still answer.
     AccessRequired = 40,
     /// RESOURCE_EXHAUSTED with RetryInfo: a device of the recipient has its full
     /// quota of undelivered envelopes. Nothing was accepted.
@@ -97,6 +99,38 @@ pub enum ErrorReason {
     PriceNotSet = 63,
     /// FAILED_PRECONDITION: the wallet does not cover the debit; nothing moved.
     InsufficientFunds = 64,
+    /// FAILED_PRECONDITION: the pass in force cannot be extended at this price: it
+    /// does not end, is a subscription's, or is of another kind. Nothing was charged.
+    NotExtendable = 65,
+    /// FAILED_PRECONDITION: the subscription has lapsed or ended. Buy access anew.
+    SubscriptionEnded = 66,
+    /// FAILED_PRECONDITION: more would be given back than is left of the charge.
+    /// `metadata` has `left_minor_units`. Nothing moved.
+    RefundExceedsCharge = 67,
+    /// FAILED_PRECONDITION: the price has taken effect and cannot be withdrawn;
+    /// publish another.
+    PriceInEffect = 68,
+    /// FAILED_PRECONDITION: the group has payers. Take them out first.
+    PayerGroupNotEmpty = 69,
+    /// FAILED_PRECONDITION: the tenant is not a sandbox; only a sandbox's clock can be moved.
+    SandboxOnly = 85,
+    /// FAILED_PRECONDITION: the sandbox's clock is moving already; `metadata.target_time`
+    /// (RFC 3339) says where to. Wait until GetClock says READY.
+    ClockAdvancing = 86,
+    /// FAILED_PRECONDITION: more would be paid out than the recipient has earned;
+    /// nothing moved. `metadata` has `required_minor_units`, `available_minor_units`
+    /// (what is payable) and `currency_code`.
+    PayoutExceedsEarnings = 90,
+    /// FAILED_PRECONDITION: the charge is not yet part of the ledger's history; it
+    /// is within seconds. Ask again.
+    ProofNotReady = 91,
+    /// FAILED_PRECONDITION: operations at the tenant's wallet provider are open;
+    /// `ListExternalOperations` shows them. They end by themselves once it answers.
+    OperationsOpen = 80,
+    /// FAILED_PRECONDITION: the payer's own wallet declined for another reason than
+    /// a lack of money; nothing was charged. `metadata.decline_reason` is the name of
+    /// a `plasma.billing.v1.DeclineReason`.
+    PaymentDeclined = 81,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -144,6 +178,17 @@ impl ErrorReason {
             Self::CurrencyMismatch => "ERROR_REASON_CURRENCY_MISMATCH",
             Self::PriceNotSet => "ERROR_REASON_PRICE_NOT_SET",
             Self::InsufficientFunds => "ERROR_REASON_INSUFFICIENT_FUNDS",
+            Self::NotExtendable => "ERROR_REASON_NOT_EXTENDABLE",
+            Self::SubscriptionEnded => "ERROR_REASON_SUBSCRIPTION_ENDED",
+            Self::RefundExceedsCharge => "ERROR_REASON_REFUND_EXCEEDS_CHARGE",
+            Self::PriceInEffect => "ERROR_REASON_PRICE_IN_EFFECT",
+            Self::PayerGroupNotEmpty => "ERROR_REASON_PAYER_GROUP_NOT_EMPTY",
+            Self::SandboxOnly => "ERROR_REASON_SANDBOX_ONLY",
+            Self::ClockAdvancing => "ERROR_REASON_CLOCK_ADVANCING",
+            Self::PayoutExceedsEarnings => "ERROR_REASON_PAYOUT_EXCEEDS_EARNINGS",
+            Self::ProofNotReady => "ERROR_REASON_PROOF_NOT_READY",
+            Self::OperationsOpen => "ERROR_REASON_OPERATIONS_OPEN",
+            Self::PaymentDeclined => "ERROR_REASON_PAYMENT_DECLINED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -190,6 +235,17 @@ impl ErrorReason {
             "ERROR_REASON_CURRENCY_MISMATCH" => Some(Self::CurrencyMismatch),
             "ERROR_REASON_PRICE_NOT_SET" => Some(Self::PriceNotSet),
             "ERROR_REASON_INSUFFICIENT_FUNDS" => Some(Self::InsufficientFunds),
+            "ERROR_REASON_NOT_EXTENDABLE" => Some(Self::NotExtendable),
+            "ERROR_REASON_SUBSCRIPTION_ENDED" => Some(Self::SubscriptionEnded),
+            "ERROR_REASON_REFUND_EXCEEDS_CHARGE" => Some(Self::RefundExceedsCharge),
+            "ERROR_REASON_PRICE_IN_EFFECT" => Some(Self::PriceInEffect),
+            "ERROR_REASON_PAYER_GROUP_NOT_EMPTY" => Some(Self::PayerGroupNotEmpty),
+            "ERROR_REASON_SANDBOX_ONLY" => Some(Self::SandboxOnly),
+            "ERROR_REASON_CLOCK_ADVANCING" => Some(Self::ClockAdvancing),
+            "ERROR_REASON_PAYOUT_EXCEEDS_EARNINGS" => Some(Self::PayoutExceedsEarnings),
+            "ERROR_REASON_PROOF_NOT_READY" => Some(Self::ProofNotReady),
+            "ERROR_REASON_OPERATIONS_OPEN" => Some(Self::OperationsOpen),
+            "ERROR_REASON_PAYMENT_DECLINED" => Some(Self::PaymentDeclined),
             _ => None,
         }
     }

@@ -4142,9 +4142,13 @@ pub struct SendRequest {
     /// Hash of the own manifest for which the message was sealed, 32 bytes.
     #[prost(bytes = "bytes", tag = "6")]
     pub own_manifest_hash: ::prost::bytes::Bytes,
-    /// Deliver to devices that are online, or drop; never store.
+    /// Deliver to devices that are online, or drop; never store. Costs what its class
+    /// costs.
     #[prost(bool, tag = "7")]
     pub ephemeral: bool,
+    /// What it is: MESSAGE where unset, or NOTICE. Another one is INVALID_FIELD.
+    #[prost(enumeration = "EnvelopeClass", tag = "8")]
+    pub envelope_class: i32,
 }
 /// What became of the envelope for one device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4291,9 +4295,12 @@ pub struct Envelope {
     #[prost(message, optional, tag = "6")]
     pub accept_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The service's mark, 32 bytes: with it a report shows that the service delivered
-    /// exactly this envelope to this device.
+    /// exactly this envelope to this device. Does not cover `envelope_class`.
     #[prost(bytes = "bytes", tag = "7")]
     pub franking_tag: ::prost::bytes::Bytes,
+    /// What its sender said that it is.
+    #[prost(enumeration = "EnvelopeClass", tag = "8")]
+    pub envelope_class: i32,
 }
 /// The first event of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -4486,6 +4493,47 @@ pub mod connect_response {
         Result(super::CallResult),
     }
 }
+/// What the sender says that an envelope is for. The service cannot look inside: it
+/// counts by the class, tells it to the receivers, and they show nothing that the
+/// class does not allow. Which contents each allows stands in docs/PROTOCOL.md,
+/// section 15.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EnvelopeClass {
+    /// In a request: as MESSAGE. Otherwise never sent.
+    Unspecified = 0,
+    /// Anything, above all what a person wrote. Costs a unit where the chat's access is
+    /// a bundle of the sender's messages.
+    Message = 1,
+    /// A receipt and the like: nothing that a person wrote. Costs nothing.
+    Notice = 2,
+    /// What SendControl and SendOwn carry. Costs nothing. Cannot be asked for.
+    Control = 3,
+}
+impl EnvelopeClass {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ENVELOPE_CLASS_UNSPECIFIED",
+            Self::Message => "ENVELOPE_CLASS_MESSAGE",
+            Self::Notice => "ENVELOPE_CLASS_NOTICE",
+            Self::Control => "ENVELOPE_CLASS_CONTROL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ENVELOPE_CLASS_UNSPECIFIED" => Some(Self::Unspecified),
+            "ENVELOPE_CLASS_MESSAGE" => Some(Self::Message),
+            "ENVELOPE_CLASS_NOTICE" => Some(Self::Notice),
+            "ENVELOPE_CLASS_CONTROL" => Some(Self::Control),
+            _ => None,
+        }
+    }
+}
 /// What became of an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -4657,7 +4705,15 @@ pub mod message_service_client {
         /// How many messages a device, and all devices of its tenant, may send in a second
         /// is the operator's to say: 50 and 20,000 by default, four seconds' worth at once.
         ///
-        /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED, CHAT_BLOCKED, CHAT_CLOSED,
+        /// Where the chat's access is a bundle of the sender's messages, an envelope class
+        /// of MESSAGE spends a unit before anything is relayed. A device set that is out of
+        /// date costs nothing. For 30 days the same message costs once: the same
+        /// `message_id` from the same device with the same envelopes. Other envelopes under
+        /// the id are another message. What fails after the unit was spent is sent for it
+        /// by a retry.
+        ///
+        /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED (where units are spent, with
+        /// `cause` = `bundle_spent`), CHAT_BLOCKED, CHAT_CLOSED,
         /// QUEUE_FULL, RATE_LIMITED. A device set that is out of date is an outcome of the
         /// response.
         pub async fn send(
@@ -4898,7 +4954,15 @@ pub mod message_service_server {
         /// How many messages a device, and all devices of its tenant, may send in a second
         /// is the operator's to say: 50 and 20,000 by default, four seconds' worth at once.
         ///
-        /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED, CHAT_BLOCKED, CHAT_CLOSED,
+        /// Where the chat's access is a bundle of the sender's messages, an envelope class
+        /// of MESSAGE spends a unit before anything is relayed. A device set that is out of
+        /// date costs nothing. For 30 days the same message costs once: the same
+        /// `message_id` from the same device with the same envelopes. Other envelopes under
+        /// the id are another message. What fails after the unit was spent is sent for it
+        /// by a retry.
+        ///
+        /// Fails with NOT_FOUND (the chat), ACCESS_REQUIRED (where units are spent, with
+        /// `cause` = `bundle_spent`), CHAT_BLOCKED, CHAT_CLOSED,
         /// QUEUE_FULL, RATE_LIMITED. A device set that is out of date is an outcome of the
         /// response.
         async fn send(

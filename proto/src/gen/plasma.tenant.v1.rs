@@ -1339,6 +1339,14 @@ pub struct Tenant {
     /// When the tenant was created.
     #[prost(message, optional, tag = "7")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the tenant is a sandbox: one for trying things out, with a clock that
+    /// can be moved (ClockService). Never changes.
+    #[prost(bool, tag = "8")]
+    pub sandbox: bool,
+    /// The IANA time zone by whose calendar the tenant's days begin and its
+    /// subscriptions renew.
+    #[prost(string, tag = "9")]
+    pub time_zone: ::prost::alloc::string::String,
 }
 /// Request for CreateTenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1359,6 +1367,14 @@ pub struct CreateTenantRequest {
     /// The operator's share of each charge, in basis points.
     #[prost(uint32, tag = "5")]
     pub operator_share_basis_points: u32,
+    /// Whether the tenant is a sandbox, for good. Users of a sandbox never chat with
+    /// users of a tenant that is none.
+    #[prost(bool, tag = "6")]
+    pub sandbox: bool,
+    /// The tenant's time zone: an IANA name as it is written there, such as
+    /// `Europe/Berlin`. `Etc/UTC` where empty.
+    #[prost(string, tag = "7")]
+    pub time_zone: ::prost::alloc::string::String,
 }
 /// Response for CreateTenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1419,9 +1435,13 @@ pub struct UpdateTenantRequest {
     /// The new policy, whole.
     #[prost(message, optional, tag = "5")]
     pub policy: ::core::option::Option<TenantPolicy>,
-    /// Which of `display_name`, `link_base_url` and `policy` to change.
+    /// Which of `display_name`, `link_base_url`, `policy` and `time_zone` to change.
     #[prost(message, optional, tag = "6")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+    /// The new time zone, as in CreateTenant. It counts for what begins later:
+    /// subscriptions under way keep the zone in which they began.
+    #[prost(string, tag = "7")]
+    pub time_zone: ::prost::alloc::string::String,
 }
 /// Response for UpdateTenant.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
