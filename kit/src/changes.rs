@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Statement, Value};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -37,6 +37,9 @@ const DRIFT_MAX: Duration = Duration::from_secs(10);
 const REVOCATIONS_KEPT: Duration = Duration::from_hours(24);
 /// How long other changes are kept.
 const CHANGES_KEPT: Duration = Duration::from_hours(1);
+
+/// Rows that one statement writes.
+const RECORDED_AT_ONCE: usize = 500;
 
 /// Rows that one transaction deletes.
 const PRUNED_AT_ONCE: u64 = 5_000;
@@ -95,6 +98,46 @@ pub async fn record(tx: &TenantTx, env: &Env, change: Change) -> Result<(), Stor
     );
     let values = [env.uuid().into(), tenant.0.into(), kind.into(), id.into(), env.now().0.into()];
     tx.conn().execute_raw(Statement::from_sql_and_values(tx.backend(), sql, values)).await?;
+    Ok(())
+}
+
+/// Writes changes that all come of one, a statement for many of them. The nodes hear of them from
+/// the feed alone.
+pub async fn record_all(
+    tx: &TenantTx,
+    env: &Env,
+    changes: impl Iterator<Item = Change>,
+) -> Result<(), StoreError> {
+    let mut rows: HashMap<_, Vec<_>> = HashMap::new();
+    for change in changes {
+        let (table, kind, id) = change.to_row();
+        rows.entry(table).or_default().push((kind, id));
+    }
+    for (table, rows) in rows {
+        for rows in rows.chunks(RECORDED_AT_ONCE) {
+            let (mut places, mut values) = (Vec::new(), Vec::<Value>::new());
+            for (kind, id) in rows {
+                let first = values.len() + 1;
+                let place: Vec<_> = (first..first + 5).map(|place| format!("${place}")).collect();
+                places.push(format!("({})", place.join(", ")));
+                let (own, tenant, now) = (env.uuid(), tx.tenant().0, env.now().0);
+                values.extend([
+                    own.into(),
+                    tenant.into(),
+                    (*kind).into(),
+                    (*id).into(),
+                    now.into(),
+                ]);
+            }
+            let sql = format!(
+                "INSERT INTO {table} (id, tenant_id, kind, subject_id, created_at) VALUES {}",
+                places.join(", ")
+            );
+            tx.conn()
+                .execute_raw(Statement::from_sql_and_values(tx.backend(), sql, values))
+                .await?;
+        }
+    }
     Ok(())
 }
 

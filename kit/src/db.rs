@@ -378,7 +378,8 @@ impl Scope for TenantTx {
     }
 }
 
-/// All tenants' data, for the batcher, the sweep, the feed of changes and health alone.
+/// All tenants' data, for the batcher, the sweep, the feed of changes, health, and what billing does
+/// in the background alone.
 #[derive(Debug, Clone)]
 pub struct SystemDb {
     db: Db,
@@ -441,6 +442,11 @@ impl SystemTx {
     /// Commits.
     pub async fn commit(self) -> Result<(), StoreError> {
         Ok(self.transaction.tx.commit().await?)
+    }
+
+    /// Rolls back at once, rather than when the connection is used next.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.transaction.tx.rollback().await?)
     }
 }
 

@@ -91,6 +91,14 @@ ids! {
     ReportId = "report";
     /// A version of a price.
     PriceId = "price";
+    /// A price that is not published.
+    PriceDraftId = "pricedraft";
+    /// Payers with prices of their own.
+    PayerGroupId = "payergroup";
+    /// Access that is charged for again and again.
+    SubscriptionId = "subscription";
+    /// Money given back.
+    RefundId = "refund";
     /// A user's money in one currency.
     WalletId = "wallet";
     /// Permission to write in a chat.
@@ -99,4 +107,10 @@ ids! {
     ChargeId = "charge";
     /// A ledger transaction.
     TransactionId = "txn";
+    /// Money that a recipient was paid.
+    PayoutId = "payout";
+    /// An operation at a tenant's own wallet.
+    ExternalOperationId = "extop";
+    /// The comparison of one day with a tenant's own wallet.
+    ReconciliationId = "recon";
 }

@@ -20,8 +20,10 @@ mod redis;
 pub mod secrets;
 pub mod status;
 pub mod telemetry;
+pub mod zone;
 
 pub use actor::Actor;
 pub use db::{Db, Scope, StoreError, SystemDb, TenantDb, TenantTx};
 pub use env::{Env, Timestamp};
 pub use status::Failure;
+pub use zone::Zone;
