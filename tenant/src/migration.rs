@@ -1,12 +1,13 @@
 //! The tables of this context.
 
+use plasma_kit::Zone;
 use sea_orm_migration::prelude::*;
 
 use crate::domain::tenant::ACCOUNT_RESET_DELAY;
 
 /// The migrations of this context.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Tenants), Box::new(Users), Box::new(AccountResetDelay)]
+    vec![Box::new(Tenants), Box::new(Users), Box::new(AccountResetDelay), Box::new(Sandbox)]
 }
 
 struct Tenants;
@@ -95,6 +96,38 @@ impl MigrationTrait for AccountResetDelay {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let mut table = Table::alter().table("tenants").to_owned();
         manager.alter_table(table.drop_column("account_reset_delay_micros").to_owned()).await
+    }
+}
+
+struct Sandbox;
+
+impl MigrationName for Sandbox {
+    fn name(&self) -> &'static str {
+        "m20261122_000010_tenant_sandbox"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Sandbox {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        // A column at a time: SQLite adds no two at once. Tenants that were there are live.
+        let mut sandbox = ColumnDef::new("sandbox");
+        sandbox.boolean().not_null().default(false);
+        let mut time_zone = ColumnDef::new("time_zone");
+        time_zone.string_len(64).not_null().default(Zone::utc().name());
+        for column in [sandbox, time_zone] {
+            let table = Table::alter().table("tenants").add_column(column).to_owned();
+            manager.alter_table(table).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for column in ["time_zone", "sandbox"] {
+            let table = Table::alter().table("tenants").drop_column(column).to_owned();
+            manager.alter_table(table).await?;
+        }
+        Ok(())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plasma_kit::Failure;
 use plasma_kit::db::TenantClaim;
 use plasma_kit::ids::{TenantId, UserId};
+use plasma_kit::{Failure, Zone};
 
 use crate::cache::{Miss, remembered};
 use crate::domain::tenant::{AccessMode, Tenant, TenantState};
@@ -32,6 +32,10 @@ pub struct Terms {
     pub operator_share_basis_points: u32,
     /// Whether every call of the tenant and its users is refused.
     pub suspended: bool,
+    /// Whether it is a sandbox. Never changes.
+    pub sandbox: bool,
+    /// By whose calendar its days begin.
+    pub time_zone: Zone,
 }
 
 /// Whether a user may use the service.
@@ -62,6 +66,8 @@ impl Tenants {
                 .max(self.account_reset_delay_min),
             operator_share_basis_points: tenant.operator_share_basis_points,
             suspended: tenant.is_suspended(),
+            sandbox: tenant.sandbox,
+            time_zone: tenant.time_zone,
         }))
     }
 
@@ -74,6 +80,17 @@ impl Tenants {
             Some((TenantState::Active, Some(UserState::Blocked))) => Standing::Blocked,
             Some((TenantState::Active, Some(UserState::Active))) => Standing::Active,
         })
+    }
+
+    /// The platform's own id of a user, to name it to the platform again; `None` where there is no
+    /// such user. Never for a log.
+    pub async fn partner_user_id(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<Option<String>, Failure> {
+        let db = self.db.tenant(TenantClaim::authenticating(tenant));
+        Ok(store::users::partner_user_id(&db, &self.secrets, user).await?)
     }
 
     /// A tenant, at most 3 seconds old.

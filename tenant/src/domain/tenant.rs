@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use plasma_kit::Timestamp;
 use plasma_kit::ids::TenantId;
+use plasma_kit::{Timestamp, Zone};
 
 use super::link_base_url::LinkBaseUrl;
 
@@ -94,6 +94,10 @@ pub struct Tenant {
     pub state: TenantState,
     /// When it was created.
     pub create_time: Timestamp,
+    /// Whether it is a sandbox. Never changes.
+    pub sandbox: bool,
+    /// By whose calendar its days begin.
+    pub time_zone: Zone,
 }
 
 /// A change of a tenant's fields; what is `None` stays.
@@ -105,6 +109,8 @@ pub struct TenantChange {
     pub link_base_url: Option<LinkBaseUrl>,
     /// The new policy, whole.
     pub policy: Option<Policy>,
+    /// The new time zone.
+    pub time_zone: Option<Zone>,
 }
 
 impl Tenant {
@@ -115,6 +121,7 @@ impl Tenant {
             display_name: change.display_name.unwrap_or_else(|| self.display_name.clone()),
             link_base_url: change.link_base_url.unwrap_or_else(|| self.link_base_url.clone()),
             policy: change.policy.unwrap_or(self.policy),
+            time_zone: change.time_zone.unwrap_or(self.time_zone),
             ..self.clone()
         }
     }

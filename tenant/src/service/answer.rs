@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plasma_kit::convert::{duration, span, timestamp};
+use plasma_kit::zone::{self, Zone};
 use plasma_proto::tenant::v1 as pb;
 
 use crate::domain::api_key::{ApiKey, Scopes};
@@ -33,7 +34,17 @@ pub fn tenant(tenant: &Tenant) -> pb::Tenant {
         operator_share_basis_points: tenant.operator_share_basis_points,
         state: state.into(),
         create_time: Some(timestamp(tenant.create_time)),
+        sandbox: tenant.sandbox,
+        time_zone: tenant.time_zone.name().to_owned(),
     }
+}
+
+/// Reads a time zone; UTC where it is empty.
+pub fn time_zone(name: &str) -> Result<Zone, Error> {
+    if name.is_empty() {
+        return Ok(Zone::utc());
+    }
+    Zone::parse(name).ok_or_else(|| Error::invalid("time_zone", zone::RULE))
 }
 
 /// Reads a policy. The delay of resets is at least what the operator demands.

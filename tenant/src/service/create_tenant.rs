@@ -45,5 +45,7 @@ fn parse(tenants: &Tenants, request: &CreateTenantRequest) -> Result<Tenant, Err
         operator_share_basis_points: request.operator_share_basis_points,
         state: TenantState::Active,
         create_time: tenants.env.now(),
+        sandbox: request.sandbox,
+        time_zone: answer::time_zone(&request.time_zone)?,
     })
 }

@@ -56,8 +56,9 @@ fn parse(tenants: &Tenants, request: &UpdateTenantRequest) -> Result<TenantChang
                 let least = tenants.account_reset_delay_min;
                 change.policy = Some(answer::policy(request.policy, least)?);
             }
+            "time_zone" => change.time_zone = Some(answer::time_zone(&request.time_zone)?),
             _ => {
-                let rule = "must name display_name, link_base_url or policy";
+                let rule = "must name display_name, link_base_url, policy or time_zone";
                 return Err(Error::invalid("update_mask", rule));
             }
         }

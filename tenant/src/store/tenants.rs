@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use plasma_kit::Zone;
 use plasma_kit::db::{Scope, StoreError, SystemDb, TenantTx, expect_rows};
 use plasma_kit::env::{Timestamp, micros};
 use plasma_kit::ids::TenantId;
@@ -15,12 +16,13 @@ use crate::domain::tenant::{AccessMode, Policy, Tenant, TenantState};
 
 const COLUMNS: &str = "tenant_id, display_name, link_base_url, access_mode, \
                        allow_other_platforms, operator_share_basis_points, state, created_at, \
-                       account_reset_delay_micros";
+                       account_reset_delay_micros, sandbox, time_zone";
 
 /// Stores a new tenant. The transaction is the operator's: there was no tenant to hold.
 pub async fn insert(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
-    let sql =
-        format!("INSERT INTO tenants ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+    let sql = format!(
+        "INSERT INTO tenants ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    );
     let values = [
         tenant.id.0.into(),
         tenant.display_name.as_str().into(),
@@ -31,6 +33,8 @@ pub async fn insert(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
         tenant.state.to_row().into(),
         tenant.create_time.0.into(),
         micros(tenant.policy.account_reset_delay).into(),
+        tenant.sandbox.into(),
+        tenant.time_zone.name().into(),
     ];
     let result = tx.conn().execute_raw(statement(tx.backend(), &sql, values)).await?;
     expect_rows("insert a tenant", 1, result.rows_affected())
@@ -54,7 +58,7 @@ pub async fn lock(tx: &TenantTx) -> Result<Option<Tenant>, StoreError> {
 /// Stores what of a tenant can change.
 pub async fn save(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
     let sql = "UPDATE tenants SET display_name = $2, link_base_url = $3, access_mode = $4, \
-               allow_other_platforms = $5, state = $6, account_reset_delay_micros = $7 \
+               allow_other_platforms = $5, state = $6, account_reset_delay_micros = $7, time_zone = $8 \
                WHERE tenant_id = $1";
     let values = [
         tx.tenant().0.into(),
@@ -64,6 +68,7 @@ pub async fn save(tx: &TenantTx, tenant: &Tenant) -> Result<(), StoreError> {
         tenant.policy.allow_other_platforms.into(),
         tenant.state.to_row().into(),
         micros(tenant.policy.account_reset_delay).into(),
+        tenant.time_zone.name().into(),
     ];
     let result = tx.conn().execute_raw(statement(tx.backend(), sql, values)).await?;
     expect_rows("save a tenant", 1, result.rows_affected())
@@ -98,6 +103,7 @@ fn read(row: &QueryResult) -> Result<Tenant, StoreError> {
     let state = row.try_get("", "state")?;
     let delay: i64 = row.try_get("", "account_reset_delay_micros")?;
     let share: i32 = row.try_get("", "operator_share_basis_points")?;
+    let time_zone: String = row.try_get("", "time_zone")?;
     Ok(Tenant {
         id: TenantId(row.try_get("", "tenant_id")?),
         display_name: row.try_get("", "display_name")?,
@@ -115,6 +121,9 @@ fn read(row: &QueryResult) -> Result<Tenant, StoreError> {
             .map_err(|_| StoreError::Inconsistent(format!("a share of {share}")))?,
         state: TenantState::from_row(state).ok_or_else(|| unknown("tenants.state", state))?,
         create_time: Timestamp(row.try_get("", "created_at")?),
+        sandbox: row.try_get("", "sandbox")?,
+        time_zone: Zone::parse(&time_zone)
+            .ok_or_else(|| StoreError::Inconsistent(format!("the time zone {time_zone}")))?,
     })
 }
 

@@ -93,6 +93,25 @@ pub async fn standing<S: Scope>(
     Ok(Some((tenant, user)))
 }
 
+/// Opens the platform's own id of a user; `None` where there is no such user.
+pub async fn partner_user_id<S: Scope>(
+    scope: &S,
+    secrets: &Secrets,
+    id: UserId,
+) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT partner_sealed FROM users WHERE tenant_id = $1 AND id = $2";
+    let values = [scope.tenant().0.into(), id.0.into()];
+    let row = scope.conn().query_one_raw(statement(scope.backend(), sql, values)).await?;
+    let Some(row) = row else { return Ok(None) };
+    let sealed: Vec<u8> = row.try_get("", "partner_sealed")?;
+    let opened = secrets
+        .open(LABEL, &context(scope.tenant(), id), &sealed)
+        .map_err(|error| StoreError::Inconsistent(error.to_string()))?;
+    let subject = String::from_utf8(opened)
+        .map_err(|_| StoreError::Inconsistent("a sealed id is no text".to_owned()))?;
+    Ok(Some(subject))
+}
+
 fn read(row: &QueryResult) -> Result<User, StoreError> {
     Ok(User {
         id: UserId(row.try_get("", "id")?),

@@ -12,6 +12,8 @@ mod identity_providers;
 #[cfg(test)]
 mod platform_tokens;
 #[cfg(test)]
+mod sandboxes;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tenants;

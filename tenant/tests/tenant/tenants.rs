@@ -25,6 +25,7 @@ fn update(node: &Node, tenant: TenantId) -> pb::UpdateTenantRequest {
         link_base_url: String::new(),
         policy: Some(policy(pb::AccessMode::Free, false)),
         update_mask: Some(mask(&["display_name", "link_base_url", "policy"])),
+        time_zone: String::new(),
     }
 }
 

@@ -273,6 +273,8 @@ impl Node {
             link_base_url: "https://clinic.example/chat".to_owned(),
             policy: Some(policy(pb::AccessMode::Paid, true)),
             operator_share_basis_points: 1_500,
+            sandbox: false,
+            time_zone: "Europe/Berlin".to_owned(),
         }
     }
 
