@@ -1,15 +1,15 @@
 //! Money that a platform puts into a user's wallet or takes out of it.
 
-use plasma_kit::Env;
 use plasma_kit::db::TenantTx;
 use plasma_kit::ids::{TransactionId, UserId};
 use plasma_kit::status::Failure;
+use plasma_kit::{Env, Timestamp};
 
 use crate::domain::ledger::{Account, Header, Kind, Posting, Transaction};
 use crate::domain::money::Money;
 use crate::error::{Error, Refusal, Shortfall};
 use crate::store::ledger::Movement;
-use crate::store::{ledger, wallets};
+use crate::store::{ledger, subscriptions, wallets};
 
 /// Which way money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +44,14 @@ pub(crate) struct Order<'a> {
     pub(crate) request_id: &'a str,
     /// The platform's own reference.
     pub(crate) reference: &'a str,
+    /// The time at the platform.
+    pub(crate) now: Timestamp,
 }
 
 /// Moves money, or finds how it was moved for the same request after the answer itself is no
 /// longer kept. Refuses without having changed anything that matters.
 pub(crate) async fn make(tx: &TenantTx, env: &Env, order: Order<'_>) -> Result<Movement, Error> {
-    let Order { direction, user, money, request_id, reference } = order;
+    let Order { direction, user, money, request_id, reference, now } = order;
     let (kind, minor_units) = (direction.kind(), direction.signed(money));
     let wallet = Account::Wallet(user);
     if let Some(earlier) = ledger::movement(tx, kind, request_id, wallet, money.currency()).await? {
@@ -59,7 +61,6 @@ pub(crate) async fn make(tx: &TenantTx, env: &Env, order: Order<'_>) -> Result<M
         // Not a refusal to keep: the key belongs to the other request.
         return earlier.filter(same).ok_or_else(|| Failure::idempotency_key_reused().into());
     }
-    let now = env.now();
     let moved = match direction {
         Direction::In => wallets::deposit(tx, user, money, now).await?,
         Direction::Out => wallets::withdraw(tx, user, money).await?,
@@ -82,6 +83,7 @@ pub(crate) async fn make(tx: &TenantTx, env: &Env, order: Order<'_>) -> Result<M
         kind,
         external_id: request_id.to_owned(),
         reference: reference.to_owned(),
+        reverses: None,
         created_at: now,
     };
     let id = header.id;
@@ -90,5 +92,8 @@ pub(crate) async fn make(tx: &TenantTx, env: &Env, order: Order<'_>) -> Result<M
         Posting::new(Account::Funding, -minor_units),
     ];
     ledger::post(tx, &Transaction::new(header, money.currency(), postings)?).await?;
+    if direction == Direction::In {
+        subscriptions::retry_now(tx, user, money.currency()).await?;
+    }
     Ok(Movement { transaction: id, minor_units, standing, reference: reference.to_owned() })
 }

@@ -41,8 +41,25 @@ impl Charge {
         ids: [TransactionId; 2],
         wallet: Standing,
     ) -> Result<Vec<(TenantId, Transaction)>, Unbalanced> {
+        let paid = Posting::on_wallet(self.payer.user, -self.money.minor_units(), wallet);
+        self.books(ids, paid)
+    }
+
+    /// The same where the payer's own wallet pays: its clearing account stands where the wallet
+    /// stands.
+    pub fn external_transactions(
+        &self,
+        ids: [TransactionId; 2],
+    ) -> Result<Vec<(TenantId, Transaction)>, Unbalanced> {
+        self.books(ids, Posting::new(Account::ExternalClearing, -self.money.minor_units()))
+    }
+
+    fn books(
+        &self,
+        ids: [TransactionId; 2],
+        paid: Posting,
+    ) -> Result<Vec<(TenantId, Transaction)>, Unbalanced> {
         let (amount, home) = (self.money.minor_units(), self.recipient.tenant);
-        let paid = Posting::on_wallet(self.payer.user, -amount, wallet);
         let parts = [
             (Account::RecipientEarnings(self.recipient.user), self.split.recipient()),
             (Account::PlatformRevenue, self.split.platform()),
@@ -77,6 +94,7 @@ impl Charge {
             kind: Kind::AccessCharge,
             external_id: self.obligation.external_id(),
             reference: self.id.to_string(),
+            reverses: None,
             created_at: self.created_at,
         };
         Transaction::new(header, self.money.currency(), postings)

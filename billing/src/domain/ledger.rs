@@ -1,6 +1,5 @@
 //! Double entry: accounts of a tenant's books, postings, and transactions that add up to 0.
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use plasma_kit::Timestamp;
@@ -25,6 +24,11 @@ pub enum Account {
     DueTo(TenantId),
     /// What another platform owes.
     DueFrom(TenantId),
+    /// What was taken through the platform's own wallet. It stands where the payer's wallet stands
+    /// for hosted money, and has no floor: the provider has.
+    ExternalClearing,
+    /// What the platform's own wallet did otherwise than it was asked.
+    Suspense,
 }
 
 impl Account {
@@ -38,6 +42,8 @@ impl Account {
             Self::OperatorShare => 5,
             Self::DueTo(_) => 6,
             Self::DueFrom(_) => 7,
+            Self::ExternalClearing => 20,
+            Self::Suspense => 21,
         }
     }
 
@@ -46,23 +52,17 @@ impl Account {
         match self {
             Self::Wallet(user) | Self::RecipientEarnings(user) => user.0,
             Self::DueTo(peer) | Self::DueFrom(peer) => peer.0,
-            Self::Funding | Self::PlatformRevenue | Self::OperatorShare => Uuid::nil(),
+            Self::Funding
+            | Self::PlatformRevenue
+            | Self::OperatorShare
+            | Self::ExternalClearing
+            | Self::Suspense => Uuid::nil(),
         }
     }
 
-    /// The account's id: a UUID of version 8 over SHA-256 of all that identifies it, so that a
-    /// posting needs no look-up and cannot name another tenant's account or another currency's.
+    /// The account's id, made from all that identifies it ([`plasma_proof::account_id`]).
     pub fn id(self, tenant: TenantId, currency: Currency) -> Uuid {
-        let mut hash = Sha256::new();
-        hash.update(b"plasma/ledger-account/v1");
-        hash.update(tenant.0.as_bytes());
-        hash.update(self.purpose().to_be_bytes());
-        hash.update(self.owner().as_bytes());
-        hash.update(currency.code().as_bytes());
-        let digest = hash.finalize();
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+        plasma_proof::account_id(tenant.0, self.purpose(), self.owner(), currency.code())
     }
 
     fn has_floor(self) -> bool {
@@ -123,6 +123,13 @@ pub enum Kind {
     Debit,
     /// Access to a chat was paid; the external id is the obligation.
     AccessCharge,
+    /// A charge was given back, wholly or in part; the external id is the refund.
+    Refund,
+    /// A recipient was paid what it earned; the external id is the platform's request.
+    Payout,
+    /// The payer's own wallet took more or less than it was asked; the external id is the
+    /// operation. No wallet of ours moves.
+    ExternalDifference,
 }
 
 impl Kind {
@@ -132,6 +139,9 @@ impl Kind {
             Self::Credit => 1,
             Self::Debit => 2,
             Self::AccessCharge => 3,
+            Self::Refund => 4,
+            Self::Payout => 20,
+            Self::ExternalDifference => 31,
         }
     }
 }
@@ -147,6 +157,8 @@ pub struct Header {
     pub external_id: String,
     /// A reference for people: the platform's own, or the charge.
     pub reference: String,
+    /// The transaction that it takes back, wholly or in part.
+    pub reverses: Option<TransactionId>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -225,6 +237,7 @@ mod tests {
             kind: Kind::Credit,
             external_id: "one".to_owned(),
             reference: String::new(),
+            reverses: None,
             created_at: Timestamp(0),
         };
         Transaction::new(header, Currency::parse("EUR").unwrap(), postings)

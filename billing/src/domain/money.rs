@@ -23,6 +23,21 @@ impl Currency {
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// How many decimal places a major unit has.
+    pub fn exponent(&self) -> u16 {
+        let known = iso_currency::Currency::from_code(self.code());
+        known.and_then(iso_currency::Currency::exponent).unwrap_or_default()
+    }
+
+    /// An amount in major units, such as `-0.05` for 5 cents less.
+    pub fn decimal(&self, minor_units: i64) -> String {
+        let places = usize::from(self.exponent());
+        let sign = if minor_units < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", minor_units.unsigned_abs(), width = places + 1);
+        let (whole, part) = digits.split_at(digits.len() - places);
+        if places == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+    }
 }
 
 impl fmt::Debug for Currency {
@@ -67,6 +82,17 @@ mod tests {
         for code in ["", "EU", "eur", "Eur", "ZZZ", "EURO", "XAU", "XTS", "XXX", "12É", "ÄÖ"] {
             assert_eq!(Currency::parse(code), None, "{code}");
         }
+    }
+
+    #[test]
+    fn an_amount_in_major_units_has_the_places_of_its_currency() {
+        let written = |code, minor_units| Currency::parse(code).unwrap().decimal(minor_units);
+        assert_eq!(written("EUR", 0), "0.00");
+        assert_eq!(written("EUR", -5), "-0.05");
+        assert_eq!(written("EUR", 123_456), "1234.56");
+        assert_eq!(written("JPY", -7), "-7");
+        assert_eq!(written("KWD", 1_001), "1.001");
+        assert_eq!(written("EUR", i64::MIN), "-92233720368547758.08");
     }
 
     #[test]

@@ -1,12 +1,23 @@
-//! Price versions, quotes, and the guard that no one pays another price than the one shown.
+//! Price versions: whom a price is for, what it says, and from when on.
 
 use std::time::Duration;
 
 use plasma_kit::Timestamp;
-use plasma_kit::ids::{PriceId, UserId};
+use plasma_kit::ids::{PayerGroupId, PriceId, UserId};
 
+use super::calendar::Period;
 use super::money::Money;
+use super::pass::Party;
 use super::split::BasisPoints;
+
+/// How a subscription is charged again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recurrence {
+    /// How long one period is.
+    pub period: Period,
+    /// How long access goes on where a renewal is not covered.
+    pub grace: Duration,
+}
 
 /// What access costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +28,10 @@ pub enum Mode {
     OneTimeUnlock(Money),
     /// One payment for a time.
     TimePass(Money, Duration),
+    /// One payment for each period.
+    Subscription(Money, Recurrence),
+    /// One payment for a number of messages of the payer.
+    MessageBundle(Money, u32),
 }
 
 impl Mode {
@@ -24,26 +39,84 @@ impl Mode {
     pub fn money(&self) -> Option<Money> {
         match *self {
             Self::Free => None,
-            Self::OneTimeUnlock(money) | Self::TimePass(money, _) => Some(money),
-        }
-    }
-
-    /// When access that begins at `start` ends; never where `None`.
-    pub fn expiry(&self, start: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Free | Self::OneTimeUnlock(_) => None,
-            Self::TimePass(_, duration) => Some(start.plus(*duration)),
+            Self::OneTimeUnlock(money)
+            | Self::TimePass(money, _)
+            | Self::Subscription(money, _)
+            | Self::MessageBundle(money, _) => Some(money),
         }
     }
 }
 
-/// Which rule of a price list a version belongs to.
+/// Free access before the first payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PriceScope {
-    /// Every user without a price of its own.
+pub struct Trial {
+    /// How long it lasts.
+    pub duration: Duration,
+    /// Whether the first payment is taken by itself at its end.
+    pub converts: bool,
+}
+
+/// What access costs, and how it is paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceTerms {
+    /// What it costs.
+    pub mode: Mode,
+    /// What comes free before; never with [`Mode::Free`].
+    pub trial: Option<Trial>,
+}
+
+/// Whom a price is for. The first that fits wins, in the order of [`PriceTarget::precedence`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PriceTarget {
+    /// Everybody for whom there is no other rule.
     TenantDefault,
-    /// One recipient; goes before the tenant's default.
+    /// Chats with one recipient.
     Recipient(UserId),
+    /// Payers of one group.
+    PayerGroup(PayerGroupId),
+    /// One payer and one recipient.
+    Pair {
+        /// Who pays.
+        payer: Party,
+        /// Who is paid for.
+        recipient: UserId,
+    },
+}
+
+impl PriceTarget {
+    /// Where the rule stands among those that fit: the greater goes first.
+    pub fn precedence(&self) -> u8 {
+        match self {
+            Self::TenantDefault => 0,
+            Self::PayerGroup(_) => 1,
+            Self::Recipient(_) => 2,
+            Self::Pair { .. } => 3,
+        }
+    }
+
+    /// Whether it is for this payer, who is in `group`, and this recipient.
+    pub fn fits(&self, payer: Party, group: Option<PayerGroupId>, recipient: UserId) -> bool {
+        match *self {
+            Self::TenantDefault => true,
+            Self::Recipient(user) => user == recipient,
+            Self::PayerGroup(named) => group == Some(named),
+            Self::Pair { payer: named, recipient: user } => named == payer && user == recipient,
+        }
+    }
+}
+
+/// All that a price says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceDefinition {
+    /// Whom it is for.
+    pub target: PriceTarget,
+    /// What access costs.
+    pub terms: PriceTerms,
+    /// The recipient's share of what the operator leaves; the platform's is the rest.
+    pub recipient_share: BasisPoints,
+    /// How long subscribers of an older version may go without accepting this dearer one; for ever
+    /// where `None`.
+    pub consent: Option<Duration>,
 }
 
 /// One immutable version of a price.
@@ -51,59 +124,45 @@ pub enum PriceScope {
 pub struct Price {
     /// Its id.
     pub id: PriceId,
-    /// Which rule it belongs to.
-    pub scope: PriceScope,
-    /// Number within its scope, from 1.
+    /// Number within its target, from 1, as published.
     pub version: i64,
-    /// What access costs.
-    pub mode: Mode,
-    /// The recipient's share of what the operator leaves; the platform's is the rest.
-    pub recipient_share: BasisPoints,
+    /// All that it says.
+    pub definition: PriceDefinition,
     /// When it was published.
     pub created_at: Timestamp,
-    /// When the next version superseded it.
-    pub superseded_at: Option<Timestamp>,
+    /// When it takes effect.
+    pub effective_at: Timestamp,
 }
 
-/// Where a quote comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quote {
-    /// The tenant's policy is free: there is no price.
-    TenantIsFree,
-    /// A price version that is in force.
-    Priced(Price),
-}
-
-impl Quote {
-    /// The price version, where there is one.
-    pub fn price_id(&self) -> Option<PriceId> {
-        match self {
-            Self::TenantIsFree => None,
-            Self::Priced(price) => Some(price.id),
-        }
-    }
-
+impl Price {
     /// What access costs.
     pub fn mode(&self) -> Mode {
-        match self {
-            Self::TenantIsFree => Mode::Free,
-            Self::Priced(price) => price.mode,
+        self.definition.terms.mode
+    }
+
+    /// The trial that it offers.
+    pub fn trial(&self) -> Option<Trial> {
+        self.definition.terms.trial
+    }
+
+    /// Whether a subscriber of `older` has this price from the next renewal on without being asked:
+    /// the same currency and period, and not dearer.
+    pub fn reaches_subscribers_of(&self, older: &Self) -> bool {
+        match (older.mode(), self.mode()) {
+            (Mode::Subscription(before, old), Mode::Subscription(now, new)) => {
+                old.period == new.period
+                    && before.currency() == now.currency()
+                    && now.minor_units() <= before.minor_units()
+            }
+            _ => false,
         }
     }
 
-    /// Whether this is exactly what the payer saw and accepted: the version and the amount.
-    pub fn is(&self, accepted: &Accepted) -> bool {
-        self.price_id() == accepted.price_id && self.mode().money() == accepted.money
+    /// When subscribers of an older version lose it unless they accept this one; never where
+    /// `None`.
+    pub fn consent_deadline(&self) -> Option<Timestamp> {
+        self.definition.consent.map(|time| self.effective_at.plus(time))
     }
-}
-
-/// The price that a payer saw and accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepted {
-    /// The quote's price version, where it had one.
-    pub price_id: Option<PriceId>,
-    /// The quote's amount; none where it was free.
-    pub money: Option<Money>,
 }
 
 #[cfg(test)]
@@ -113,49 +172,54 @@ mod tests {
     use uuid::Uuid;
 
     use plasma_kit::Timestamp;
-    use plasma_kit::ids::PriceId;
+    use plasma_kit::ids::{PayerGroupId, PriceId, TenantId, UserId};
 
-    use super::{Accepted, Mode, Price, PriceScope, Quote};
+    use super::{Mode, Period, Price, PriceDefinition, PriceTarget, PriceTerms, Recurrence};
     use crate::domain::money::{Currency, Money};
+    use crate::domain::pass::Party;
     use crate::domain::split::BasisPoints;
 
-    fn money(code: &str, minor_units: i64) -> Money {
-        Money::new(Currency::parse(code).unwrap(), minor_units).unwrap()
-    }
-
-    fn quote(mode: Mode) -> Quote {
-        Quote::Priced(Price {
+    fn monthly(code: &str, minor_units: i64, months: u8) -> Price {
+        let money = Money::new(Currency::parse(code).unwrap(), minor_units).unwrap();
+        let recurrence = Recurrence { period: Period::Months(months), grace: Duration::ZERO };
+        Price {
             id: PriceId(Uuid::from_u128(1)),
-            scope: PriceScope::TenantDefault,
             version: 1,
-            mode,
-            recipient_share: BasisPoints::new(5_000).unwrap(),
+            definition: PriceDefinition {
+                target: PriceTarget::TenantDefault,
+                terms: PriceTerms { mode: Mode::Subscription(money, recurrence), trial: None },
+                recipient_share: BasisPoints::new(5_000).unwrap(),
+                consent: Some(Duration::from_micros(5)),
+            },
             created_at: Timestamp(0),
-            superseded_at: None,
-        })
+            effective_at: Timestamp(10),
+        }
     }
 
     #[test]
-    fn only_the_very_price_and_amount_are_accepted() {
-        let quote = quote(Mode::OneTimeUnlock(money("EUR", 500)));
-        let (this, other) = (PriceId(Uuid::from_u128(1)), PriceId(Uuid::from_u128(2)));
-        let accepted = |price_id, money| Accepted { price_id, money };
-        assert!(quote.is(&accepted(Some(this), Some(money("EUR", 500)))));
-        assert!(!quote.is(&accepted(Some(other), Some(money("EUR", 500)))));
-        assert!(!quote.is(&accepted(Some(this), Some(money("EUR", 501)))));
-        assert!(!quote.is(&accepted(Some(this), Some(money("USD", 500)))));
-        assert!(!quote.is(&accepted(Some(this), None)));
-        assert!(!quote.is(&accepted(None, None)));
-        assert!(Quote::TenantIsFree.is(&accepted(None, None)));
-        assert!(!Quote::TenantIsFree.is(&accepted(Some(this), None)));
+    fn the_rule_that_says_most_goes_first() {
+        let user = UserId(Uuid::from_u128(1));
+        let payer = Party { tenant: TenantId(Uuid::from_u128(2)), user };
+        let rules = [
+            PriceTarget::Pair { payer, recipient: user },
+            PriceTarget::Recipient(user),
+            PriceTarget::PayerGroup(PayerGroupId(Uuid::from_u128(3))),
+            PriceTarget::TenantDefault,
+        ];
+        assert!(rules.windows(2).all(|pair| pair[0].precedence() > pair[1].precedence()));
     }
 
     #[test]
-    fn only_a_time_pass_ends() {
-        let start = Timestamp(10);
-        let pass = Mode::TimePass(money("EUR", 1), Duration::from_micros(5));
-        assert_eq!(pass.expiry(start), Some(Timestamp(15)));
-        assert_eq!(Mode::OneTimeUnlock(money("EUR", 1)).expiry(start), None);
-        assert_eq!(Mode::Free.expiry(start), None);
+    fn only_what_costs_no_more_reaches_subscribers_unasked() {
+        let mine = monthly("EUR", 500, 1);
+        assert!(monthly("EUR", 499, 1).reaches_subscribers_of(&mine));
+        assert!(monthly("EUR", 500, 1).reaches_subscribers_of(&mine));
+        assert!(!monthly("EUR", 501, 1).reaches_subscribers_of(&mine));
+        assert!(!monthly("USD", 400, 1).reaches_subscribers_of(&mine));
+        assert!(!monthly("EUR", 400, 2).reaches_subscribers_of(&mine));
+        let mut free = mine;
+        free.definition.terms.mode = Mode::Free;
+        assert!(!free.reaches_subscribers_of(&mine));
+        assert_eq!(mine.consent_deadline(), Some(Timestamp(15)));
     }
 }

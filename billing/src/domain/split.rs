@@ -32,7 +32,7 @@ impl BasisPoints {
     }
 }
 
-/// A charge in its three parts. They add up to the amount, and none is below 0.
+/// A charge or a refund in its three parts. They add up to the amount, and none is below 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
     operator: i64,
@@ -48,6 +48,36 @@ impl Split {
         let rest = amount - operator;
         let recipient = recipient.of(rest);
         Self { operator, recipient, platform: rest - recipient }
+    }
+
+    /// The parts as they were stored, in minor units.
+    pub const fn from_parts(operator: i64, recipient: i64, platform: i64) -> Self {
+        Self { operator, recipient, platform }
+    }
+
+    /// All parts together.
+    pub fn sum(self) -> i64 {
+        self.operator + self.recipient + self.platform
+    }
+
+    /// These parts and those.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            operator: self.operator + other.operator,
+            recipient: self.recipient + other.recipient,
+            platform: self.platform + other.platform,
+        }
+    }
+
+    /// What is left of these parts without those; `None` where one of them would be below 0.
+    pub fn less(self, other: Self) -> Option<Self> {
+        let left = Self {
+            operator: self.operator - other.operator,
+            recipient: self.recipient - other.recipient,
+            platform: self.platform - other.platform,
+        };
+        (left.operator >= 0 && left.recipient >= 0 && left.platform >= 0).then_some(left)
     }
 
     /// The operator's part, in minor units.

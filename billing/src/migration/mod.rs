@@ -1,14 +1,29 @@
 //! The tables of billing, in the order in which they came.
 
 mod access;
+mod clocks;
+mod external;
+mod history;
 mod ledger;
+mod payouts;
+mod pricing;
+mod subscriptions;
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 /// The migrations of this crate.
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(ledger::Ledger), Box::new(access::Access)]
+    vec![
+        Box::new(ledger::Ledger),
+        Box::new(access::Access),
+        Box::new(pricing::Pricing),
+        Box::new(subscriptions::Subscriptions),
+        Box::new(clocks::Clocks),
+        Box::new(external::External),
+        Box::new(history::History),
+        Box::new(payouts::Payouts),
+    ]
 }
 
 /// Makes the database refuse to change or delete rows of a table, whoever asks.
@@ -38,6 +53,22 @@ async fn make_immutable(manager: &SchemaManager<'_>, table: &str) -> Result<(), 
         manager.get_connection().execute_unprepared(&statement).await?;
     }
     Ok(())
+}
+
+/// The nil id as a literal.
+fn nil(manager: &SchemaManager<'_>) -> &'static str {
+    match manager.get_database_backend() {
+        DbBackend::Postgres => "'00000000-0000-0000-0000-000000000000'::uuid",
+        _ => "x'00000000000000000000000000000000'",
+    }
+}
+
+/// The type of an id's column.
+fn uuid_type(manager: &SchemaManager<'_>) -> &'static str {
+    match manager.get_database_backend() {
+        DbBackend::Postgres => "uuid",
+        _ => "uuid_text",
+    }
 }
 
 fn uuid(name: &'static str) -> ColumnDef {

@@ -5,7 +5,9 @@ use plasma_kit::ids::ChatId;
 use plasma_proto::billing::v1 as pb;
 use tonic::Request;
 
+use super::subscribed;
 use crate::Billing;
+use crate::domain::pass::Party;
 use crate::error::{Error, Object, Refusal};
 
 /// Tells what renewing or opening access to a chat costs the caller now.
@@ -20,5 +22,7 @@ pub(super) async fn handle(
     let payer = (device.tenant, device.user);
     let quote = billing.quote(payer, (parties.recipient_tenant, parties.recipient_user)).await?;
     let pass = billing.active_pass(chat).await?;
-    Ok(pb::GetQuoteResponse { quote: Some(quote), pass })
+    let payer = Party { tenant: device.tenant, user: device.user };
+    let subscription = subscribed::live(billing, payer, chat).await?;
+    Ok(pb::GetQuoteResponse { quote: Some(quote), pass, subscription })
 }

@@ -1,6 +1,5 @@
 //! `StatementService.GetStatement`.
 
-use plasma_kit::Timestamp;
 use plasma_kit::actor;
 use plasma_kit::convert;
 use plasma_kit::db::TenantClaim;
@@ -8,8 +7,9 @@ use plasma_proto::billing::v1 as pb;
 use tonic::Request;
 
 use crate::Billing;
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::store::statement::{self, Line};
+use crate::time::Span;
 use crate::wire;
 
 /// Gets a tenant's statement for a time, derived from postings.
@@ -20,19 +20,15 @@ pub(super) async fn handle(
     let key = actor::key(request)?;
     let request = request.get_ref();
     let currency = wire::read_currency("currency_code", &request.currency_code)?;
-    let start = request.start_time.as_ref().map_or(Timestamp(i64::MIN), convert::moment);
-    let end = request.end_time.as_ref().map_or_else(|| billing.env.now(), convert::moment);
-    if start >= end {
-        let rule = "must be before the end";
-        return Err(Refusal::Invalid { field: "start_time", rule }.into());
-    }
+    let now = billing.now(key.tenant).await?;
+    let span = Span::read(request.start_time.as_ref(), request.end_time.as_ref(), now)?;
     let db = billing.db.tenant(TenantClaim::of_key(&key));
-    let lines = statement::lines(&db, currency, start, end).await?;
+    let lines = statement::lines(&db, currency, span.start, span.end).await?;
     Ok(pb::GetStatementResponse {
         currency_code: currency.code().to_owned(),
         lines: lines.into_iter().filter(is_moved).map(written).collect(),
         start_time: request.start_time,
-        end_time: Some(convert::timestamp(end)),
+        end_time: Some(convert::timestamp(span.end)),
     })
 }
 

@@ -1,22 +1,47 @@
 //! The services of `plasma.billing.v1`: one file for each service, which names its RPCs, and one
 //! for each RPC.
 
+mod accept_price_change;
 mod access;
+mod advance_clock;
+mod cancel_subscription;
+mod clock;
 mod credit_wallet;
 mod debit_wallet;
-mod explain_price;
-mod get_price;
+mod export_csv;
+mod external_wallet;
+mod get_charge_proof;
+mod get_checkpoint;
+mod get_clock;
 mod get_quote;
+mod get_reconciliation;
+mod get_revenue;
 mod get_statement;
+mod get_subscription;
 mod get_wallet;
+mod get_wallet_provider;
+mod ledger;
 mod list_charges;
+mod list_earnings;
+mod list_external_operations;
 mod list_passes;
-mod list_prices;
+mod list_payouts;
+mod list_reconciliations;
+mod list_refunds;
+mod list_subscriptions;
+mod list_transactions;
 mod list_wallet_entries;
+mod payout;
 mod pricing;
-mod publish_price;
 mod purchase_access;
+mod record_payout;
+mod refund_charge;
+mod remove_wallet_provider;
+mod set_wallet_provider;
+mod start_reconciliation;
 mod statement;
+mod subscribed;
+mod undo_cancellation;
 mod wallet;
 mod wallet_movement;
 
@@ -25,26 +50,46 @@ use plasma_kit::db::TenantClaim;
 use plasma_kit::idempotency::Claim;
 use plasma_kit::ids::{TenantId, UserId};
 use plasma_kit::status::Failure;
+use prost::Message;
 use tonic::Status;
 
 use crate::Billing;
 use crate::error::{Error, Object, Refusal};
 
 pub use access::AccessService;
+pub use clock::ClockService;
+pub use external_wallet::ExternalWalletService;
+pub use ledger::LedgerService;
+pub use payout::PayoutService;
 pub use pricing::PricingService;
 pub use statement::StatementService;
 pub use wallet::WalletService;
 
 /// Ends a claimed request without its effect: keeps a refusal for retries, and leaves nothing of a
-/// failure.
+/// failure, nor of a bad field, which says the same of the same request by itself.
 pub(crate) async fn decline<R>(claim: Claim, error: Error) -> Result<R, Status> {
     match error {
+        Error::Refused(refusal @ Refusal::Invalid { .. }) => Err(Failure::from(refusal).into()),
         Error::Refused(refusal) => {
             let failure = Failure::from(refusal);
             claim.decline(&failure).await.map_err(Failure::from)?;
             Err(failure.into())
         }
         Error::Failed(failure) => Err((*failure).into()),
+    }
+}
+
+/// Ends a claimed request: with its answer and its effect, or as [`decline`] does.
+pub(crate) async fn conclude<R: Message>(
+    claim: Claim,
+    outcome: Result<R, Error>,
+) -> Result<R, Status> {
+    match outcome {
+        Ok(response) => {
+            claim.commit(&response).await.map_err(Failure::from)?;
+            Ok(response)
+        }
+        Err(error) => decline(claim, error).await,
     }
 }
 
@@ -80,7 +125,12 @@ async fn wallet_owner(
     }
 }
 
-async fn require_user(billing: &Billing, tenant: TenantId, user: UserId) -> Result<(), Error> {
+/// Refuses one who is not a user of the tenant.
+pub(crate) async fn require_user(
+    billing: &Billing,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<(), Error> {
     if billing.tenants.user_exists(tenant, user).await? {
         Ok(())
     } else {

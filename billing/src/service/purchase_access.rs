@@ -51,6 +51,7 @@ async fn deal(
         recipient_tenant: parties.recipient_tenant,
         recipient_user: parties.recipient_user,
         accepted: request.accepted_price.clone().unwrap_or_default(),
+        extend: request.extend,
     };
     billing.deal(&purchase).await
 }

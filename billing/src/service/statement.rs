@@ -4,7 +4,7 @@ use plasma_proto::billing::v1 as pb;
 use plasma_proto::billing::v1::statement_service_server;
 use tonic::{Request, Response, Status};
 
-use super::{get_statement, list_charges};
+use super::{export_csv, get_revenue, get_statement, list_charges};
 use crate::Billing;
 
 /// Accounts for a tenant's money.
@@ -34,5 +34,21 @@ impl statement_service_server::StatementService for StatementService {
         request: Request<pb::ListChargesRequest>,
     ) -> Result<Response<pb::ListChargesResponse>, Status> {
         Ok(Response::new(list_charges::handle(&self.billing, &request).await?))
+    }
+
+    async fn get_revenue(
+        &self,
+        request: Request<pb::GetRevenueRequest>,
+    ) -> Result<Response<pb::GetRevenueResponse>, Status> {
+        Ok(Response::new(get_revenue::handle(&self.billing, &request).await?))
+    }
+
+    type ExportCsvStream = export_csv::Chunks;
+
+    async fn export_csv(
+        &self,
+        request: Request<pb::ExportCsvRequest>,
+    ) -> Result<Response<Self::ExportCsvStream>, Status> {
+        Ok(Response::new(export_csv::handle(&self.billing, &request).await?))
     }
 }

@@ -44,6 +44,7 @@ pub(super) async fn answer<R: Message + Default>(
         money: wire::read_money(field, asked.amount).map_err(Error::from)?,
         request_id: asked.request_id,
         reference: asked.reference,
+        now: billing.now(actor.tenant).await?,
     };
     // Asked before the transaction, which waits for nobody; weighed within the claim.
     let known = require_user(billing, actor.tenant, order.user).await;
@@ -60,6 +61,8 @@ pub(super) async fn answer<R: Message + Default>(
         Ok((wallet, transaction)) => {
             let response = response(wallet, transaction);
             claim.commit(&response).await.map_err(Failure::from)?;
+            // What was waiting for the money.
+            billing.due.notify_one();
             Ok(response)
         }
         Err(error) => decline(claim, error).await,

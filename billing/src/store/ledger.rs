@@ -52,17 +52,23 @@ pub(crate) async fn post(books: &impl Write, transaction: &Transaction) -> Resul
     let accounts = postings.iter().map(Posting::account);
     ensure_accounts(books, currency, accounts, header.created_at).await?;
     let sql = "INSERT INTO ledger_transactions \
-               (tenant_id, id, kind, external_id, reference, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6)";
+               (tenant_id, id, kind, external_id, reference, reverses_id, created_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let values = vec![
         tenant.0.into(),
         header.id.0.into(),
         header.kind.number().into(),
         header.external_id.clone().into(),
         header.reference.clone().into(),
+        header.reverses.map(|reversed| reversed.0).into(),
         header.created_at.0.into(),
     ];
     expect_rows("write a transaction", 1, write(books, sql, values).await?)?;
+    // What the folder is to link into the tenant's history: committed with the transaction.
+    let sql = "INSERT INTO ledger_unfolded (tenant_id, transaction_id, created_at) \
+               VALUES ($1, $2, $3)";
+    let values = vec![tenant.0.into(), header.id.0.into(), header.created_at.0.into()];
+    expect_rows("leave a transaction to the folder", 1, write(books, sql, values).await?)?;
     let sql = format!(
         "INSERT INTO ledger_postings (tenant_id, transaction_id, line, account_id, currency, \
          minor_units, balance_after, account_version, created_at) VALUES {}",
@@ -130,4 +136,17 @@ pub(crate) async fn movement(
         },
         reference: row.try_get("", "reference")?,
     })))
+}
+
+/// The transaction of a kind and external id in the tenant's books.
+pub(crate) async fn find(
+    books: &impl Scope,
+    kind: Kind,
+    external_id: &str,
+) -> Result<Option<TransactionId>, StoreError> {
+    let sql = "SELECT id FROM ledger_transactions \
+               WHERE tenant_id = $1 AND kind = $2 AND external_id = $3";
+    let values = vec![books.tenant().0.into(), kind.number().into(), external_id.into()];
+    let row = one(books, sql, values).await?;
+    Ok(row.map(|row| row.try_get("", "id")).transpose()?.map(TransactionId))
 }

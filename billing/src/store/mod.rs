@@ -1,14 +1,29 @@
 //! Rows of billing's tables. Everything takes a scope, which holds the tenant; what writes takes
 //! one that is inside a transaction.
 
+pub(crate) mod audit;
 pub(crate) mod charges;
+pub(crate) mod clocks;
+pub(crate) mod external;
+pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod passes;
+pub(crate) mod payer_groups;
+pub(crate) mod payers;
+pub(crate) mod payouts;
+pub(crate) mod price_drafts;
 pub(crate) mod prices;
+pub(crate) mod recorded;
+pub(crate) mod refunds;
+pub(crate) mod replay;
+pub(crate) mod revenue;
+pub(crate) mod spent_messages;
 pub(crate) mod statement;
+pub(crate) mod subscriptions;
+pub(crate) mod trials;
 pub(crate) mod wallets;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, Value};
 
 use plasma_kit::db::{Scope, StoreError, TenantTx};
 use plasma_kit::ids::TenantId;
@@ -87,6 +102,22 @@ fn placeholders(rows: usize, columns: usize) -> String {
 fn below(cursor: Option<Cursor>) -> [Value; 2] {
     let cursor = cursor.unwrap_or(Cursor { key: i64::MAX, id: uuid::Uuid::max() });
     [cursor.key.into(), cursor.id.into()]
+}
+
+/// Where a page that goes from old to new begins: above the cursor, or at the bottom.
+fn above(cursor: Option<Cursor>) -> [Value; 2] {
+    let cursor = cursor.unwrap_or(Cursor { key: i64::MIN, id: uuid::Uuid::nil() });
+    [cursor.key.into(), cursor.id.into()]
+}
+
+/// Lets one transaction of the tenant after the other count the rows of a list that has a limit.
+async fn in_turn(scope: &impl Write) -> Result<(), StoreError> {
+    // The embedded database has one writer at a time anyway.
+    if scope.backend() == DbBackend::Postgres {
+        let (_, key) = scope.tenant().0.as_u64_pair();
+        write(scope, "SELECT pg_advisory_xact_lock($1)", vec![key.cast_signed().into()]).await?;
+    }
+    Ok(())
 }
 
 fn limit(size: u64) -> Value {

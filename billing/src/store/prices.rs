@@ -1,8 +1,8 @@
-//! Price versions. When one was superseded follows from the next.
+//! Price versions. Which one is in force follows from when each takes effect.
 
-use std::time::Duration;
+mod row;
 
-use sea_orm::{QueryResult, Value};
+use sea_orm::Value;
 use uuid::Uuid;
 
 use plasma_kit::db::{Scope, StoreError};
@@ -10,89 +10,190 @@ use plasma_kit::env::{Timestamp, micros};
 use plasma_kit::ids::{PriceId, UserId};
 use plasma_kit::paging::Cursor;
 
-use super::{Write, all, below, limit, money, one, write};
-use crate::domain::money::Money;
-use crate::domain::price::{Mode, Price, PriceScope};
-use crate::domain::split::BasisPoints;
+use self::row::{
+    COLUMNS, PAIR, PAYER_GROUP, RECIPIENT, TENANT_DEFAULT, listed, price, target_key, terms_row,
+};
+use super::{Write, all, below, limit, one, payers, placeholders, write};
+use crate::domain::pass::Party;
+use crate::domain::price::{Price, PriceTarget};
 
-const TENANT_DEFAULT: i16 = 1;
-const RECIPIENT: i16 = 2;
+pub(super) use self::row::precedence;
 
-const FREE: i16 = 1;
-const ONE_TIME_UNLOCK: i16 = 2;
-const TIME_PASS: i16 = 3;
+const IS_WITHDRAWN: &str = "EXISTS (SELECT 1 FROM price_withdrawals w \
+                            WHERE w.tenant_id = p.tenant_id AND w.price_id = p.id)";
 
-const SELECT: &str = "SELECT p.id, p.scope, p.recipient_user_id, p.version, p.mode, p.currency, \
-                      p.minor_units, p.duration_micros, p.recipient_basis_points, p.created_at, \
-                      n.created_at AS superseded_at \
-                      FROM prices p LEFT JOIN prices n ON n.tenant_id = p.tenant_id \
-                      AND n.scope = p.scope AND n.recipient_user_id = p.recipient_user_id \
-                      AND n.version = p.version + 1";
+/// When the next version of the same target takes effect, in the order in which they count.
+const SUPERSEDED: &str = "(SELECT n.effective_at FROM price_versions n \
+     WHERE n.tenant_id = p.tenant_id AND n.scope = p.scope \
+     AND n.recipient_user_id = p.recipient_user_id AND n.payer_group_id = p.payer_group_id \
+     AND n.payer_tenant_id = p.payer_tenant_id AND n.payer_user_id = p.payer_user_id \
+     AND (n.effective_at, n.version) > (p.effective_at, p.version) \
+     AND NOT EXISTS (SELECT 1 FROM price_withdrawals m \
+     WHERE m.tenant_id = n.tenant_id AND m.price_id = n.id) \
+     ORDER BY n.effective_at, n.version LIMIT 1) AS superseded_at, \
+     (SELECT w.created_at FROM price_withdrawals w \
+     WHERE w.tenant_id = p.tenant_id AND w.price_id = p.id) AS withdrawn_at";
+
+/// Those of a target: its number and four ids from `$1` on, after the tenant.
+const OF_TARGET: &str = "p.tenant_id = $1 AND p.scope = $2 AND p.recipient_user_id = $3 \
+                         AND p.payer_group_id = $4 AND p.payer_tenant_id = $5 \
+                         AND p.payer_user_id = $6";
+
+/// A version with what others say of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// The version.
+    pub(crate) price: Price,
+    /// When the next version of its target takes effect.
+    pub(crate) superseded_at: Option<Timestamp>,
+    /// When it was withdrawn before it took effect.
+    pub(crate) withdrawn_at: Option<Timestamp>,
+}
 
 /// Inserts a version. `false` where another publisher has taken its number; nothing is written then.
 pub(crate) async fn insert(books: &impl Write, price: &Price) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO prices (tenant_id, id, scope, recipient_user_id, version, mode, \
-               currency, minor_units, duration_micros, recipient_basis_points, created_at) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
-    let [scope, recipient] = scope(price.scope);
-    let (mode, duration) = match price.mode {
-        Mode::Free => (FREE, None),
-        Mode::OneTimeUnlock(_) => (ONE_TIME_UNLOCK, None),
-        Mode::TimePass(_, duration) => (TIME_PASS, Some(micros(duration))),
-    };
-    let money = price.mode.money();
-    let share = i32::try_from(price.recipient_share.get()).unwrap_or_default();
-    let values = vec![
-        books.tenant().0.into(),
-        price.id.0.into(),
-        scope,
-        recipient,
-        price.version.into(),
-        mode.into(),
-        money.map(|money| money.currency().code().to_owned()).into(),
-        money.map(Money::minor_units).into(),
-        duration.into(),
+    let sql = format!(
+        "INSERT INTO price_versions (tenant_id, scope, recipient_user_id, payer_group_id, \
+         payer_tenant_id, payer_user_id, id, version, mode, currency, minor_units, \
+         duration_micros, period_months, period_days, grace_micros, messages, trial_micros, \
+         trial_converts, recipient_basis_points, consent_micros, effective_at, created_at) \
+         VALUES {} ON CONFLICT DO NOTHING",
+        placeholders(1, 22)
+    );
+    let definition = &price.definition;
+    let mut values = vec![books.tenant().0.into()];
+    values.extend(target_key(&definition.target));
+    values.extend([price.id.0.into(), price.version.into()]);
+    values.extend(terms_row(&definition.terms));
+    let share = i32::try_from(definition.recipient_share.get()).unwrap_or_default();
+    values.extend([
         share.into(),
+        definition.consent.map(micros).into(),
+        price.effective_at.0.into(),
         price.created_at.0.into(),
-    ];
+    ]);
+    Ok(write(books, &sql, values).await? == 1)
+}
+
+/// Withdraws a version that takes effect after `now`. `false` where it has taken effect, or was
+/// withdrawn.
+pub(crate) async fn withdraw(
+    books: &impl Write,
+    id: PriceId,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO price_withdrawals (tenant_id, price_id, created_at) \
+               SELECT tenant_id, id, $3 FROM price_versions \
+               WHERE tenant_id = $1 AND id = $2 AND effective_at > $3 ON CONFLICT DO NOTHING";
+    let values = vec![books.tenant().0.into(), id.0.into(), now.0.into()];
     Ok(write(books, sql, values).await? == 1)
 }
 
-/// The latest version of a scope: the one in force.
+/// The number of a target's latest version, and from when on a version that is to be in force at
+/// once is the one: when the one in force at `now` took effect, or one that a node whose clock is
+/// ahead has published at once. Of no version, 0 and the beginning of time.
 pub(crate) async fn latest(
     books: &impl Scope,
-    of: PriceScope,
-) -> Result<Option<Price>, StoreError> {
+    target: &PriceTarget,
+    now: Timestamp,
+) -> Result<(i64, Timestamp), StoreError> {
     let sql = format!(
-        "{SELECT} WHERE p.tenant_id = $1 AND p.scope = $2 AND p.recipient_user_id = $3 \
-         ORDER BY p.version DESC LIMIT 1"
+        "SELECT MAX(p.version) AS version, \
+         MAX(CASE WHEN p.effective_at <= $7 OR p.effective_at = p.created_at \
+         THEN p.effective_at END) AS effective_at \
+         FROM price_versions p WHERE {OF_TARGET}"
     );
-    let [scope, recipient] = scope(of);
-    let values = vec![books.tenant().0.into(), scope, recipient];
-    one(books, &sql, values).await?.map(|row| price(&row)).transpose()
+    let mut values = vec![books.tenant().0.into()];
+    values.extend(target_key(target));
+    values.push(now.0.into());
+    let Some(row) = one(books, &sql, values).await? else { return Ok((0, Timestamp(i64::MIN))) };
+    let version: Option<i64> = row.try_get("", "version")?;
+    let effective_at: Option<i64> = row.try_get("", "effective_at")?;
+    Ok((version.unwrap_or_default(), Timestamp(effective_at.unwrap_or(i64::MIN))))
 }
 
-/// The price in force for a recipient, its own before the tenant's default.
+/// The versions that are in force at `at` for a payer and a recipient, the one that wins first: at
+/// most one of each rule.
+pub(crate) async fn candidates(
+    books: &impl Scope,
+    payer: Option<Party>,
+    recipient: Option<UserId>,
+    at: Timestamp,
+) -> Result<Vec<Listed>, StoreError> {
+    let sql = fitting(&format!("{COLUMNS}, {SUPERSEDED}"));
+    let rows = all(books, &sql, fitting_values(books, payer, recipient, at)).await?;
+    rows.iter().map(listed).collect()
+}
+
+/// The version in force at `at` for a payer and a recipient.
 pub(crate) async fn in_force(
     books: &impl Scope,
+    payer: Option<Party>,
     recipient: Option<UserId>,
+    at: Timestamp,
 ) -> Result<Option<Price>, StoreError> {
-    let own = recipient.map_or(PriceScope::TenantDefault, PriceScope::Recipient);
-    // Scopes are numbered so that the one that goes first is the greater.
-    let sql = format!(
-        "{SELECT} WHERE p.tenant_id = $1 AND ((p.scope = $2 AND p.recipient_user_id = $3) \
-         OR (p.scope = $4 AND p.recipient_user_id = $5)) \
-         ORDER BY p.scope DESC, p.version DESC LIMIT 1"
-    );
-    let [scope_own, recipient_own] = scope(own);
-    let [scope_default, nobody] = scope(PriceScope::TenantDefault);
-    let values = vec![books.tenant().0.into(), scope_own, recipient_own, scope_default, nobody];
-    one(books, &sql, values).await?.map(|row| price(&row)).transpose()
+    let sql = format!("{} LIMIT 1", fitting(COLUMNS));
+    let row = one(books, &sql, fitting_values(books, payer, recipient, at)).await?;
+    row.map(|row| price(&row)).transpose()
+}
+
+/// The version in force of each rule that fits, by rule. Each is one look-up in the index of the
+/// versions of a target, however many targets and versions there are.
+fn fitting(columns: &str) -> String {
+    let group = payers::GROUP;
+    let rules = [
+        (PAIR, "$3", "$6".to_owned(), "$4", "$5"),
+        (RECIPIENT, "$3", "$6".to_owned(), "$6", "$6"),
+        (PAYER_GROUP, "$6", format!("({group})"), "$6", "$6"),
+        (TENANT_DEFAULT, "$6", "$6".to_owned(), "$6", "$6"),
+    ];
+    let versions = rules.map(|(scope, recipient, group, tenant, payer)| {
+        format!(
+            "SELECT * FROM (SELECT {columns} FROM price_versions p \
+             WHERE p.tenant_id = $1 AND p.scope = {scope} AND p.recipient_user_id = {recipient} \
+             AND p.payer_group_id = {group} AND p.payer_tenant_id = {tenant} \
+             AND p.payer_user_id = {payer} AND p.effective_at <= $2 AND NOT {IS_WITHDRAWN} \
+             ORDER BY p.effective_at DESC, p.version DESC LIMIT 1) AS rule_{scope}"
+        )
+    });
+    format!(
+        "SELECT * FROM ({}) AS fitting ORDER BY CASE scope WHEN {PAIR} THEN 0 \
+         WHEN {RECIPIENT} THEN 1 WHEN {PAYER_GROUP} THEN 2 ELSE 3 END",
+        versions.join(" UNION ALL ")
+    )
+}
+
+fn fitting_values(
+    books: &impl Scope,
+    payer: Option<Party>,
+    recipient: Option<UserId>,
+    at: Timestamp,
+) -> Vec<Value> {
+    // `payers::GROUP` reads them in these places too.
+    let nobody = Uuid::max();
+    vec![
+        books.tenant().0.into(),
+        at.0.into(),
+        recipient.map_or(nobody, |user| user.0).into(),
+        payer.map_or(nobody, |payer| payer.tenant.0).into(),
+        payer.map_or(nobody, |payer| payer.user.0).into(),
+        Uuid::nil().into(),
+    ]
 }
 
 /// One version.
-pub(crate) async fn get(books: &impl Scope, id: PriceId) -> Result<Option<Price>, StoreError> {
-    let sql = format!("{SELECT} WHERE p.tenant_id = $1 AND p.id = $2");
+pub(crate) async fn get(books: &impl Scope, id: PriceId) -> Result<Option<Listed>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, {SUPERSEDED} FROM price_versions p WHERE p.tenant_id = $1 AND p.id = $2"
+    );
+    let values = vec![books.tenant().0.into(), id.0.into()];
+    one(books, &sql, values).await?.map(|row| listed(&row)).transpose()
+}
+
+/// One version, without what others say of it.
+pub(crate) async fn version(books: &impl Scope, id: PriceId) -> Result<Option<Price>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM price_versions p WHERE p.tenant_id = $1 AND p.id = $2");
     let values = vec![books.tenant().0.into(), id.0.into()];
     one(books, &sql, values).await?.map(|row| price(&row)).transpose()
 }
@@ -102,55 +203,13 @@ pub(crate) async fn list(
     books: &impl Scope,
     cursor: Option<Cursor>,
     size: u64,
-) -> Result<Vec<Price>, StoreError> {
+) -> Result<Vec<Listed>, StoreError> {
     let sql = format!(
-        "{SELECT} WHERE p.tenant_id = $1 AND (p.created_at, p.id) < ($2, $3) \
+        "SELECT {COLUMNS}, {SUPERSEDED} FROM price_versions p \
+         WHERE p.tenant_id = $1 AND (p.created_at, p.id) < ($2, $3) \
          ORDER BY p.created_at DESC, p.id DESC LIMIT $4"
     );
     let [key, id] = below(cursor);
     let values = vec![books.tenant().0.into(), key, id, limit(size)];
-    all(books, &sql, values).await?.iter().map(price).collect()
-}
-
-fn scope(scope: PriceScope) -> [Value; 2] {
-    match scope {
-        PriceScope::TenantDefault => [TENANT_DEFAULT.into(), Uuid::nil().into()],
-        PriceScope::Recipient(user) => [RECIPIENT.into(), user.0.into()],
-    }
-}
-
-fn price(row: &QueryResult) -> Result<Price, StoreError> {
-    let inconsistent = || StoreError::Inconsistent("a stored price is not one".to_owned());
-    let charged = || {
-        let code: Option<String> = row.try_get("", "currency")?;
-        let minor_units: Option<i64> = row.try_get("", "minor_units")?;
-        money(&code.ok_or_else(inconsistent)?, minor_units.ok_or_else(inconsistent)?)
-    };
-    let mode = match row.try_get::<i16>("", "mode")? {
-        FREE => Mode::Free,
-        ONE_TIME_UNLOCK => Mode::OneTimeUnlock(charged()?),
-        TIME_PASS => {
-            let duration: Option<i64> = row.try_get("", "duration_micros")?;
-            let duration = u64::try_from(duration.ok_or_else(inconsistent)?);
-            Mode::TimePass(charged()?, Duration::from_micros(duration.map_err(|_| inconsistent())?))
-        }
-        _ => return Err(inconsistent()),
-    };
-    let scope = match row.try_get::<i16>("", "scope")? {
-        TENANT_DEFAULT => PriceScope::TenantDefault,
-        RECIPIENT => PriceScope::Recipient(UserId(row.try_get("", "recipient_user_id")?)),
-        _ => return Err(inconsistent()),
-    };
-    let share = u32::try_from(row.try_get::<i32>("", "recipient_basis_points")?)
-        .ok()
-        .and_then(BasisPoints::new);
-    Ok(Price {
-        id: PriceId(row.try_get("", "id")?),
-        scope,
-        version: row.try_get("", "version")?,
-        mode,
-        recipient_share: share.ok_or_else(inconsistent)?,
-        created_at: Timestamp(row.try_get("", "created_at")?),
-        superseded_at: row.try_get::<Option<i64>>("", "superseded_at")?.map(Timestamp),
-    })
+    all(books, &sql, values).await?.iter().map(listed).collect()
 }

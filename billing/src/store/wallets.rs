@@ -11,6 +11,7 @@ use plasma_kit::paging::Cursor;
 use super::{Write, all, below, currency, limit, one, write};
 use crate::domain::ledger::{Account, Standing};
 use crate::domain::money::{Currency, MINOR_UNITS_MAX, Money};
+use crate::time::Span;
 
 /// What a wallet holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +75,17 @@ pub(crate) async fn deposit(
     one(books, sql, values).await?.map(|row| standing(&row)).transpose()
 }
 
+/// Whether a wallet can take so much more.
+pub(crate) async fn has_room(
+    books: &impl Scope,
+    user: UserId,
+    currency: Currency,
+    minor_units: i64,
+) -> Result<bool, StoreError> {
+    let held = get(books, user, currency).await?.unwrap_or_default();
+    Ok(held.posted <= MINOR_UNITS_MAX - minor_units)
+}
+
 /// Takes money out, in the one statement that enforces the floor. `None` where the wallet does not
 /// cover it, or is not there; nothing has moved then.
 pub(crate) async fn withdraw(
@@ -128,20 +140,48 @@ pub(crate) async fn entries(
     let [version, _] = below(cursor);
     let values =
         vec![books.tenant().0.into(), id(books, user, currency).into(), version, limit(size)];
-    let entry = |row: &QueryResult| {
-        Ok(Entry {
-            transaction: TransactionId(row.try_get("", "transaction_id")?),
-            kind: row.try_get("", "kind")?,
-            minor_units: row.try_get("", "minor_units")?,
-            standing: Standing {
-                balance: row.try_get("", "balance_after")?,
-                version: row.try_get("", "account_version")?,
-            },
-            reference: row.try_get("", "reference")?,
-            created_at: Timestamp(row.try_get("", "created_at")?),
-        })
-    };
     all(books, sql, values).await?.iter().map(entry).collect()
+}
+
+/// A wallet's movements of a time, oldest first, those after a number.
+pub(crate) async fn entries_of_time(
+    books: &impl Scope,
+    user: UserId,
+    currency: Currency,
+    span: Span,
+    after: i64,
+    size: u64,
+) -> Result<Vec<Entry>, StoreError> {
+    let sql = "SELECT p.transaction_id, t.kind, p.minor_units, p.balance_after, \
+               p.account_version, t.reference, p.created_at \
+               FROM ledger_postings p JOIN ledger_transactions t \
+               ON t.tenant_id = p.tenant_id AND t.id = p.transaction_id \
+               WHERE p.tenant_id = $1 AND p.account_id = $2 AND p.account_version > $3 \
+               AND p.created_at >= $4 AND p.created_at < $5 \
+               ORDER BY p.account_version LIMIT $6";
+    let values = vec![
+        books.tenant().0.into(),
+        id(books, user, currency).into(),
+        after.into(),
+        span.start.0.into(),
+        span.end.0.into(),
+        i64::try_from(size).unwrap_or(i64::MAX).into(),
+    ];
+    all(books, sql, values).await?.iter().map(entry).collect()
+}
+
+fn entry(row: &QueryResult) -> Result<Entry, StoreError> {
+    Ok(Entry {
+        transaction: TransactionId(row.try_get("", "transaction_id")?),
+        kind: row.try_get("", "kind")?,
+        minor_units: row.try_get("", "minor_units")?,
+        standing: Standing {
+            balance: row.try_get("", "balance_after")?,
+            version: row.try_get("", "account_version")?,
+        },
+        reference: row.try_get("", "reference")?,
+        created_at: Timestamp(row.try_get("", "created_at")?),
+    })
 }
 
 fn id(books: &impl Scope, user: UserId, currency: Currency) -> Uuid {

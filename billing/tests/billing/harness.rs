@@ -7,6 +7,14 @@ use std::time::Duration;
 
 use pb::access_service_client::AccessServiceClient;
 use pb::access_service_server::AccessServiceServer;
+use pb::clock_service_client::ClockServiceClient;
+use pb::clock_service_server::ClockServiceServer;
+use pb::external_wallet_service_client::ExternalWalletServiceClient;
+use pb::external_wallet_service_server::ExternalWalletServiceServer;
+use pb::ledger_service_client::LedgerServiceClient;
+use pb::ledger_service_server::LedgerServiceServer;
+use pb::payout_service_client::PayoutServiceClient;
+use pb::payout_service_server::PayoutServiceServer;
 use pb::pricing_service_client::PricingServiceClient;
 use pb::pricing_service_server::PricingServiceServer;
 use pb::statement_service_client::StatementServiceClient;
@@ -14,15 +22,18 @@ use pb::statement_service_server::StatementServiceServer;
 use pb::wallet_service_client::WalletServiceClient;
 use pb::wallet_service_server::WalletServiceServer;
 use plasma_billing::ports::{Chats, Parties, Tenants, Terms};
-use plasma_billing::service::{AccessService, PricingService, StatementService, WalletService};
-use plasma_billing::{Billing, Purchase};
+use plasma_billing::service::{
+    AccessService, ClockService, ExternalWalletService, LedgerService, PayoutService,
+    PricingService, StatementService, WalletService,
+};
+use plasma_billing::{Billing, Purchase, WalletPolicy};
 use plasma_kit::actor::{Actor, DeviceActor, KeyActor};
 use plasma_kit::bus::LocalBus;
 use plasma_kit::db::DbConfig;
 use plasma_kit::events::Events;
 use plasma_kit::ids::{ApiKeyId, ChatId, DeviceId, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
-use plasma_kit::{Db, Env, Failure};
+use plasma_kit::{Db, Env, Failure, Zone};
 use plasma_proto::billing::v1 as pb;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -35,6 +46,28 @@ use tonic::transport::{Channel, Server};
 use tonic::{Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
+
+/// The master key of every node.
+pub const SECRET: [u8; 32] = [7; 32];
+
+/// A policy towards platforms' own wallets for tests: on this machine, and without long waits. No
+/// breaker, which would only keep back what a test is about.
+pub const QUICK: WalletPolicy = WalletPolicy {
+    loopback: true,
+    call_timeout: Duration::from_millis(1_500),
+    connect_timeout: Duration::from_secs(1),
+    turn_timeout: Duration::from_secs(5),
+    lease: Duration::from_secs(6),
+    grace: Duration::from_secs(2),
+    hold: Duration::from_hours(7 * 24),
+    backoff_min: Duration::from_millis(20),
+    backoff_max: Duration::from_millis(500),
+    worker_interval: Duration::from_millis(100),
+    breaker_failures: u32::MAX,
+    breaker_wait: Duration::from_secs(1),
+    breaker_wait_max: Duration::from_secs(1),
+    settings_max_age: Duration::ZERO,
+};
 
 struct Migrator;
 
@@ -57,7 +90,16 @@ pub struct Others {
 #[async_trait::async_trait]
 impl Tenants for Others {
     async fn terms(&self, tenant: TenantId) -> Result<Option<Terms>, Failure> {
-        Ok(self.terms.lock().unwrap().get(&tenant).copied())
+        Ok(self.terms.lock().unwrap().get(&tenant).cloned())
+    }
+
+    async fn partner_user_id(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<Option<String>, Failure> {
+        let known = self.users.lock().unwrap().contains(&(tenant, user));
+        Ok(known.then(|| format!("partner-{user}")))
     }
 
     async fn user_exists(&self, tenant: TenantId, user: UserId) -> Result<bool, Failure> {
@@ -90,6 +132,7 @@ pub struct World {
     pub nodes: Vec<Node>,
     pub others: Arc<Others>,
     pub env: Env,
+    pub url: String,
     stop: CancellationToken,
     _folder: Option<TempDir>,
 }
@@ -127,7 +170,9 @@ impl World {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (others, env) = (Arc::new(Others::default()), Env::system());
         let (bus, stop) = (LocalBus::default(), CancellationToken::new());
-        let mut world = Self { nodes: Vec::new(), others, env, stop, _folder: folder };
+        let address = url.clone();
+        let mut world =
+            Self { nodes: Vec::new(), others, env, url: address, stop, _folder: folder };
         for _ in 0..nodes {
             let config = DbConfig {
                 url: url.clone(),
@@ -140,11 +185,12 @@ impl World {
             let billing = Billing::new(
                 db.clone(),
                 world.env.clone(),
-                Secrets::new(vec![[7; 32]]).unwrap(),
+                Secrets::new(vec![SECRET]).unwrap(),
                 events.clone(),
                 Arc::clone(&world.others) as Arc<dyn Tenants>,
                 Arc::clone(&world.others) as Arc<dyn Chats>,
-            );
+            )
+            .with_wallet_policy(QUICK);
             let channel = serve(billing.clone(), world.stop.clone()).await;
             world.nodes.push(Node { billing, db, events, channel });
         }
@@ -163,9 +209,32 @@ impl World {
         tenant
     }
 
+    /// A new platform for trying things out, whose clock can be moved.
+    pub fn sandbox(&self) -> TenantId {
+        let tenant = self.tenant(false, 0);
+        let mut terms = self.others.terms.lock().unwrap();
+        terms.get_mut(&tenant).unwrap().sandbox = true;
+        tenant
+    }
+
     pub fn set_terms(&self, tenant: TenantId, free: bool, operator_share_basis_points: u32) {
-        let terms = Terms { free, operator_share_basis_points };
+        let (sandbox, time_zone) = (false, Zone::utc());
+        let terms =
+            Terms { free, suspended: false, operator_share_basis_points, sandbox, time_zone };
         self.others.terms.lock().unwrap().insert(tenant, terms);
+    }
+
+    /// Changes a platform's terms.
+    pub fn change_terms(&self, tenant: TenantId, change: impl FnOnce(&mut Terms)) {
+        change(self.others.terms.lock().unwrap().get_mut(&tenant).unwrap());
+    }
+
+    /// Has one of a chat's two users block it.
+    pub fn set_blocked(&self, chat: ChatId, one: (TenantId, UserId), two: (TenantId, UserId)) {
+        let mut chats = self.others.chats.lock().unwrap();
+        for (tenant, user) in [one, two] {
+            chats.get_mut(&(tenant, user, chat)).unwrap().blocked = true;
+        }
     }
 
     /// A new user of a platform.
@@ -191,7 +260,12 @@ impl World {
     ) {
         let mut chats = self.others.chats.lock().unwrap();
         for (me, peer) in [(one, two), (two, one)] {
-            let parties = Parties { recipient_tenant: peer.0, recipient_user: peer.1, closed };
+            let parties = Parties {
+                recipient_tenant: peer.0,
+                recipient_user: peer.1,
+                closed,
+                blocked: false,
+            };
             chats.insert((me.0, me.1, chat), parties);
         }
     }
@@ -233,6 +307,7 @@ impl World {
             recipient_tenant: recipient.0,
             recipient_user: recipient.1,
             accepted: accept(quote),
+            extend: false,
         }
     }
 }
@@ -253,8 +328,24 @@ async fn serve(billing: Billing, stop: CancellationToken) -> Channel {
             WalletService::new(billing.clone()),
             authenticate,
         ))
+        .add_service(ClockServiceServer::with_interceptor(
+            ClockService::new(billing.clone()),
+            authenticate,
+        ))
+        .add_service(ExternalWalletServiceServer::with_interceptor(
+            ExternalWalletService::new(billing.clone()),
+            authenticate,
+        ))
         .add_service(StatementServiceServer::with_interceptor(
-            StatementService::new(billing),
+            StatementService::new(billing.clone()),
+            authenticate,
+        ))
+        .add_service(PayoutServiceServer::with_interceptor(
+            PayoutService::new(billing.clone()),
+            authenticate,
+        ))
+        .add_service(LedgerServiceServer::with_interceptor(
+            LedgerService::new(billing),
             authenticate,
         ));
     tokio::spawn(async move {
@@ -305,8 +396,12 @@ impl tonic::service::Interceptor for Introduce {
 pub struct Caller {
     pub access: AccessServiceClient<Authenticated>,
     pub pricing: PricingServiceClient<Authenticated>,
+    pub external: ExternalWalletServiceClient<Authenticated>,
     pub wallet: WalletServiceClient<Authenticated>,
     pub statement: StatementServiceClient<Authenticated>,
+    pub clock: ClockServiceClient<Authenticated>,
+    pub payout: PayoutServiceClient<Authenticated>,
+    pub ledger: LedgerServiceClient<Authenticated>,
 }
 
 impl Caller {
@@ -316,7 +411,11 @@ impl Caller {
             access: AccessServiceClient::with_interceptor(channel.clone(), who.clone()),
             pricing: PricingServiceClient::with_interceptor(channel.clone(), who.clone()),
             wallet: WalletServiceClient::with_interceptor(channel.clone(), who.clone()),
-            statement: StatementServiceClient::with_interceptor(channel, who),
+            external: ExternalWalletServiceClient::with_interceptor(channel.clone(), who.clone()),
+            statement: StatementServiceClient::with_interceptor(channel.clone(), who.clone()),
+            clock: ClockServiceClient::with_interceptor(channel.clone(), who.clone()),
+            payout: PayoutServiceClient::with_interceptor(channel.clone(), who.clone()),
+            ledger: LedgerServiceClient::with_interceptor(channel, who),
         }
     }
 
@@ -394,56 +493,18 @@ pub fn debit(
     }
 }
 
-/// The tenant's default: a one-time unlock, shared 80 to 20.
-pub fn unlock(code: &str, minor_units: i64) -> pb::PublishPriceRequest {
-    let price = pb::OneTimeUnlockPrice { amount: Some(amount(code, minor_units)) };
-    pb::PublishPriceRequest {
-        request_id: fresh("publish"),
-        scope: pb::PriceScope::TenantDefault.into(),
-        recipient_user_id: String::new(),
-        mode: Some(pb::publish_price_request::Mode::OneTimeUnlock(price)),
-        shares: Some(pb::Shares { recipient_basis_points: 8_000, platform_basis_points: 2_000 }),
-    }
-}
-
-/// The tenant's default: a pass of some seconds.
-pub fn time_pass(code: &str, minor_units: i64, seconds: i64) -> pb::PublishPriceRequest {
-    let price = pb::TimePassPrice {
-        amount: Some(amount(code, minor_units)),
-        duration: Some(prost_types::Duration { seconds, nanos: 0 }),
-    };
-    let mode = Some(pb::publish_price_request::Mode::TimePass(price));
-    pb::PublishPriceRequest { mode, ..unlock(code, minor_units) }
-}
-
-/// The same price for one recipient.
-pub fn for_recipient(
-    request: pb::PublishPriceRequest,
-    recipient: UserId,
-) -> pb::PublishPriceRequest {
-    pb::PublishPriceRequest {
-        scope: pb::PriceScope::Recipient.into(),
-        recipient_user_id: recipient.to_string(),
-        ..request
-    }
-}
-
 pub fn purchase(request_id: &str, chat: ChatId, quote: &pb::Quote) -> pb::PurchaseAccessRequest {
     pb::PurchaseAccessRequest {
         request_id: request_id.to_owned(),
         chat_id: chat.to_string(),
         accepted_price: Some(accept(quote)),
+        extend: false,
     }
 }
 
-/// Accepts a quote as it is.
+/// Accepts a quote as it is, without its trial.
 pub fn accept(quote: &pb::Quote) -> pb::AcceptedPrice {
-    let amount = match quote.mode.clone().unwrap() {
-        pb::quote::Mode::Free(_) => None,
-        pb::quote::Mode::OneTimeUnlock(price) => price.amount,
-        pb::quote::Mode::TimePass(price) => price.amount,
-    };
-    pb::AcceptedPrice { price_id: quote.price_id.clone(), amount }
+    quote.accepted()
 }
 
 /// The reason of a status, without its prefix.

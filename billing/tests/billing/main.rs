@@ -7,15 +7,43 @@
 #[cfg(test)]
 mod books;
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
+mod drafts;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
+mod own_wallets;
+#[cfg(test)]
+mod payouts;
+#[cfg(test)]
 mod prices;
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod purchases;
 #[cfg(test)]
 mod races;
+#[cfg(test)]
+mod refunds;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod sandboxes;
+#[cfg(test)]
+mod schedule;
+#[cfg(test)]
+mod simulator;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
+mod tamper;
 #[cfg(test)]
 mod wallets;
 

@@ -12,7 +12,8 @@ use tonic::{Code, Status};
 use tonic_types::pb::Status as RpcStatus;
 
 use crate::books::audit;
-use crate::harness::{Caller, World, amount, fresh, metadata, purchase, reason, time_pass, unlock};
+use crate::harness::{Caller, World, amount, fresh, metadata, purchase, reason};
+use crate::offers::{free, time_pass, unlock};
 
 /// Closings by purpose.
 async fn closings(key: &Caller) -> HashMap<pb::AccountPurpose, i64> {
@@ -219,20 +220,17 @@ async fn between_platforms_the_recipients_prices_and_the_payers_pays(world: Worl
 }
 
 async fn free_access_touches_neither_ledger_nor_wallet(world: World) {
-    let (free, paid) = (world.tenant(true, 1_000), world.tenant(false, 1_000));
+    let (policy, paid) = (world.tenant(true, 1_000), world.tenant(false, 1_000));
     // A free platform, and a paid one whose published price is free.
-    let price = pb::PublishPriceRequest {
-        mode: Some(pb::publish_price_request::Mode::Free(pb::FreePrice {})),
-        ..unlock("EUR", 1)
-    };
-    let price = world.key(0, paid).publish(price).await;
-    for (tenant, price_id) in [(free, String::new()), (paid, price.price_id)] {
+    let price = world.key(0, paid).publish(free()).await;
+    for (tenant, price_id) in [(policy, String::new()), (paid, price.price_id)] {
         let (ann, bob) = (world.user(tenant), world.user(tenant));
         let chat = world.chat((tenant, ann), (tenant, bob));
         let device = world.device(0, tenant, ann);
         let quote = device.quote(chat).await;
         assert_eq!(quote.price_id, price_id);
-        assert_eq!(quote.mode, Some(pb::quote::Mode::Free(pb::FreePrice {})));
+        let mode = pb::price_terms::Mode::Free(pb::FreePrice {});
+        assert_eq!(quote.terms, Some(pb::PriceTerms { mode: Some(mode), trial: None }));
         // Someone who thinks that it costs something is told.
         let mut wrong = purchase(&fresh("buy"), chat, &quote);
         wrong.accepted_price.as_mut().unwrap().amount = Some(amount("EUR", 1));

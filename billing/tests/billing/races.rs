@@ -6,7 +6,8 @@ use futures::future::join_all;
 use plasma_proto::billing::v1 as pb;
 
 use crate::books::audit;
-use crate::harness::{World, credit, fresh, metadata, purchase, reason, time_pass, unlock};
+use crate::harness::{World, credit, fresh, metadata, purchase, reason};
+use crate::offers::{time_pass, unlock};
 
 const PARALLEL: usize = 64;
 const PRICE: i64 = 500;

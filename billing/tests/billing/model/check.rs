@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, Statement};
 use uuid::Uuid;
 
 use super::run::Run;
-use crate::books::audit;
+use crate::books::invariants;
 
 impl Run {
     /// Compares every account, and counts what there is one of.
@@ -41,6 +41,6 @@ impl Run {
             let stored = self.world.count(&format!("SELECT COUNT(*) FROM {table}")).await;
             assert_eq!(stored, expected, "{table} after operation {n}");
         }
-        audit(&self.world).await;
+        invariants(&self.world).await;
     }
 }

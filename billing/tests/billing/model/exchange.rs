@@ -57,22 +57,23 @@ fn moved(wallet: Option<&pb::Wallet>) -> Outcome {
 
 /// Keeps a version that the server numbered, unless it is known.
 fn remember(model: &mut Model, tenant: TenantId, price: &pb::Price) {
-    let scope = (!price.recipient_user_id.is_empty())
-        .then(|| UserId::parse(&price.recipient_user_id).unwrap());
-    let cost = match price.mode.clone().unwrap() {
-        pb::price::Mode::Free(_) => None,
-        pb::price::Mode::OneTimeUnlock(price) => price.amount.map(|amount| (amount, None)),
-        pb::price::Mode::TimePass(price) => {
-            let seconds = price.duration.map(|duration| duration.seconds);
-            price.amount.map(|amount| (amount, seconds))
-        }
+    let definition = price.definition.clone().unwrap();
+    let (target, terms) = (definition.target.unwrap(), definition.terms.unwrap());
+    let scope = (!target.recipient_user_id.is_empty())
+        .then(|| UserId::parse(&target.recipient_user_id).unwrap());
+    let seconds = match terms.mode.as_ref().unwrap() {
+        pb::price_terms::Mode::TimePass(price) => Some(price.duration.unwrap().seconds),
+        _ => None,
     };
     let versions = model.prices.entry((tenant, scope)).or_default();
     if usize::try_from(price.version).unwrap() > versions.len() {
         versions.push(PriceModel {
             id: price.price_id.clone(),
-            cost: cost.map(|(amount, seconds)| (amount.currency_code, amount.minor_units, seconds)),
-            recipient_share: i64::from(price.shares.unwrap().recipient_basis_points),
+            cost: terms
+                .amount()
+                .cloned()
+                .map(|amount| (amount.currency_code, amount.minor_units, seconds)),
+            recipient_share: i64::from(definition.shares.unwrap().recipient_basis_points),
         });
     }
 }

@@ -11,16 +11,20 @@ mod run;
 
 use std::collections::BTreeMap;
 
+pub use self::dice::Dice;
 use self::run::Run;
+use crate::books::audit;
 use crate::harness::World;
 
 const PER_WORLD: u64 = 2_000;
+/// After how many operations what was posted is folded.
+const FOLDED_EVERY: u64 = 50;
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     setting("PLASMA_TEST_BILLING_SEED")
         .unwrap_or_else(|| u64::from_be_bytes(plasma_kit::Env::system().random()))
 }
@@ -38,7 +42,11 @@ async fn run(first: World, another: impl AsyncFn() -> World) {
         let mut run = Run::new(world, seed.wrapping_add(round as u64));
         for n in start..operations.min(start + PER_WORLD) {
             run.step(n).await;
+            if n % FOLDED_EVERY == 0 {
+                run.world.nodes[0].billing.fold().await.unwrap();
+            }
         }
+        audit(&run.world).await;
         for (name, count) in run.counts {
             *counts.entry(name).or_default() += count;
         }

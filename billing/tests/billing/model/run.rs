@@ -9,9 +9,8 @@ use plasma_proto::billing::v1 as pb;
 use super::dice::Dice;
 use super::exchange::{self, Answer, Request};
 use super::expected::{CODES, ChatModel, MAX, Model, Outcome, PriceModel, Who};
-use crate::harness::{
-    World, amount, credit, debit, for_recipient, fresh, purchase, time_pass, unlock,
-};
+use crate::harness::{World, amount, credit, debit, fresh, purchase};
+use crate::offers::{for_recipient, free, shared, time_pass, unlock};
 
 /// The world, its model, and what was asked before.
 pub(super) struct Run {
@@ -79,19 +78,12 @@ impl Run {
         let (minor_units, share) = (self.dice.between(1, 2_000), self.dice.between(0, 10_000));
         let mut request = match self.dice.below(8) {
             0..=2 => unlock(code, minor_units),
-            3 => pb::PublishPriceRequest {
-                mode: Some(pb::publish_price_request::Mode::Free(pb::FreePrice {})),
-                ..unlock(code, minor_units)
-            },
+            3 => free(),
             // Never a multiple of the clock's steps, so that nothing ends at the very moment.
             4..=5 => time_pass(code, minor_units, 3_600),
             _ => time_pass(code, minor_units, 7 * 3_600),
         };
-        let share = u32::try_from(share).unwrap();
-        request.shares = Some(pb::Shares {
-            recipient_basis_points: share,
-            platform_basis_points: 10_000 - share,
-        });
+        request = shared(request, u32::try_from(share).unwrap());
         let scope = self.dice.one_in(2).then_some(user);
         if let Some(user) = scope {
             request = for_recipient(request, user);
@@ -137,10 +129,7 @@ impl Run {
         let mut request = purchase(
             &fresh("buy"),
             chat,
-            &pb::Quote {
-                price_id: quoted.id.clone(),
-                mode: Some(pb::quote::Mode::Free(pb::FreePrice {})),
-            },
+            &pb::Quote { price_id: quoted.id.clone(), terms: free().definition.unwrap().terms },
         );
         let accepted = request.accepted_price.as_mut().unwrap();
         accepted.amount = quoted.cost.map(|(code, minor_units, _)| amount(&code, minor_units));
@@ -177,20 +166,18 @@ impl Run {
                 Request::Debit(who, pb::DebitWalletRequest { reference: String::new(), ..request })
             }
             Request::Publish(tenant, request) => {
-                let shares = request.shares.unwrap_or_default();
-                let shares = Some(pb::Shares {
-                    recipient_basis_points: 10_000 - shares.recipient_basis_points.min(9_999),
-                    platform_basis_points: shares.recipient_basis_points.min(9_999),
-                });
-                if shares == request.shares {
+                let shares = request.definition.as_ref().unwrap().shares.unwrap();
+                let other = 10_000 - shares.recipient_basis_points;
+                if other == shares.recipient_basis_points {
                     return;
                 }
-                Request::Publish(tenant, pb::PublishPriceRequest { shares, ..request })
+                Request::Publish(tenant, shared(request, other))
             }
             Request::Buy(who, mut request) => {
                 request.accepted_price = Some(pb::AcceptedPrice {
                     price_id: String::new(),
                     amount: Some(amount("EUR", 123_456_789)),
+                    trial: false,
                 });
                 Request::Buy(who, request)
             }

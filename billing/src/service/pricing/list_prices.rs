@@ -23,8 +23,8 @@ pub(super) async fn handle(
     let size = paging::size(request.page_size);
     let db = billing.db.tenant(TenantClaim::of_key(&key));
     let rows = prices::list(&db, cursor, size).await?;
-    let (page, next_page_token) = paging::page(&billing.secrets, &list, rows, size, |price| {
-        Cursor { key: price.created_at.0, id: price.id.0 }
+    let (page, next_page_token) = paging::page(&billing.secrets, &list, rows, size, |listed| {
+        Cursor { key: listed.price.created_at.0, id: listed.price.id.0 }
     });
     Ok(pb::ListPricesResponse { prices: page.iter().map(wire::price).collect(), next_page_token })
 }
