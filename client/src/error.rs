@@ -142,9 +142,21 @@ pub enum Error {
     /// The name cannot be a device's.
     #[error("A device's name has 1 to 64 bytes and no invisible characters.")]
     InvalidDeviceName,
+    /// The subscription has no other price to accept.
+    #[error("This subscription has no other price that you could accept.")]
+    NoPriceChange,
     /// The text is longer than a QR code holds.
     #[error(transparent)]
     Qr(#[from] TooLongForQr),
+}
+
+/// What a refused message needs before it can go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccessNeeded {
+    /// Nobody has access to the chat now.
+    Pass,
+    /// The messages that this user has paid for are spent; the peer can still answer.
+    Messages,
 }
 
 /// Why a recovery key did not do what was asked. Nothing has changed.
@@ -233,6 +245,15 @@ impl Error {
     /// Tells whether the service asks to slow down: the same call succeeds later.
     pub fn is_rate_limited(&self) -> bool {
         self.reason() == Some(ErrorReason::RateLimited)
+    }
+
+    /// Tells what has to be bought before the same message is taken. It waits until then.
+    pub fn access_needed(&self) -> Option<AccessNeeded> {
+        if self.reason() != Some(ErrorReason::AccessRequired) {
+            return None;
+        }
+        let is_spent = self.cause() == Some("bundle_spent");
+        Some(if is_spent { AccessNeeded::Messages } else { AccessNeeded::Pass })
     }
 
     /// Returns which of a reason's causes the service names.

@@ -23,6 +23,7 @@
 #[cfg(plasma_toy_primitives)]
 compile_error!("toy primitives protect nothing: they are for tests of the protocol alone");
 
+mod charge_proof;
 mod connection;
 mod contact_link;
 mod content;
@@ -42,14 +43,15 @@ mod store;
 mod testing;
 pub mod wire;
 
+pub use charge_proof::{ChargeProofError, check_charge_proof, read_checkpoint};
 pub use connection::Endpoint;
 pub use contact_link::ContactLink;
 pub use device::{
-    Approval, Device, LinkingCheck, LinkingDetails, LinkingFailure, OpenChat, OwnDevice,
-    PendingLinking, PendingReset, Resolved, Trust, accept,
+    Approval, Device, LinkingCheck, LinkingDetails, LinkingFailure, Offer, OpenChat, OwnDevice,
+    PendingLinking, PendingReset, Purchased, Resolved, Trust, accept, accept_without_trial,
 };
 pub use env::Env;
-pub use error::{Error, RecoveryFailure, ResetNotDue, ServiceError};
+pub use error::{AccessNeeded, Error, RecoveryFailure, ResetNotDue, ServiceError};
 pub use event::{Event, StopCause};
 pub use id::{ChatId, MessageId};
 pub use message::{
@@ -58,6 +60,7 @@ pub use message::{
 pub use not_shown::{NotShown, Repair, Undecryptable};
 pub use plasma_e2ee::RecoveryKey;
 pub use plasma_identity::{SafetyComparison, SafetyMismatch, SafetyNumber};
+pub use plasma_proof::{CheckpointKey, ProvedCharge};
 pub use plasma_proto::messaging::v1::{DeliveryState, ReportCategory};
 pub use reason::UndecryptableReason;
 pub use receive::{Events, Pulled};

@@ -18,10 +18,12 @@ pub enum UndecryptableReason {
     WrongChat,
     /// The content is not one that this version knows.
     UnknownContent,
+    /// The content is a message and came as something that costs its sender nothing.
+    WrongClass,
 }
 
 /// One reason of each code.
-const EVERY_CODE: [UndecryptableReason; 23] = [
+const EVERY_CODE: [UndecryptableReason; 24] = [
     UndecryptableReason::Protocol(DecryptError::MalformedEnvelope(DecodeError::Truncated)),
     UndecryptableReason::Protocol(DecryptError::UnsupportedVersion),
     UndecryptableReason::Protocol(DecryptError::WrongAddress),
@@ -45,6 +47,7 @@ const EVERY_CODE: [UndecryptableReason; 23] = [
     UndecryptableReason::SenderIdentity(ChainError::Empty),
     UndecryptableReason::WrongChat,
     UndecryptableReason::UnknownContent,
+    UndecryptableReason::WrongClass,
 ];
 
 impl UndecryptableReason {
@@ -56,6 +59,7 @@ impl UndecryptableReason {
             Self::SenderIdentity(_) => "SENDER_IDENTITY_REFUSED",
             Self::WrongChat => "WRONG_CHAT",
             Self::UnknownContent => "UNKNOWN_CONTENT",
+            Self::WrongClass => "WRONG_CLASS",
         }
     }
 
@@ -78,6 +82,10 @@ impl UndecryptableReason {
             Self::UnknownContent => {
                 "The message is of a kind that this version of the app cannot show; update the \
                  app and ask the sender to send it again."
+            }
+            Self::WrongClass => {
+                "The message was sent as a notice, which costs nothing and holds nothing that a \
+                 person wrote, so that it was refused; ask the sender to send it as a message."
             }
         }
     }

@@ -176,9 +176,10 @@ pub(crate) async fn envelope_of(
         chat_id: chat.to_string(),
         message_id: message.to_string(),
         sender: Some(wire::device(sender.address())),
-        ciphertext: sealed.peer[0].ciphertext.clone(),
+        ciphertext: sealed.peer_envelopes[0].ciphertext.clone(),
         accept_time: None,
         franking_tag: bytes::Bytes::new(),
+        envelope_class: sealed.envelope_class,
     }
 }
 

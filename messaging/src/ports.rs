@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use plasma_kit::ids::{ChatId, TenantId, UserId};
+use plasma_kit::ids::{ChatId, MessageId, TenantId, UserId};
 use plasma_kit::{Failure, Timestamp};
 use plasma_proto::billing::v1 as billing;
 
@@ -20,6 +20,8 @@ pub struct Terms {
     pub account_reset_delay: Duration,
     /// Whether the operator suspended it.
     pub suspended: bool,
+    /// Whether it is a sandbox, whose users chat with users of sandboxes only.
+    pub sandbox: bool,
 }
 
 /// Whether a user may use the service.
@@ -67,6 +69,21 @@ pub struct Purchase {
 pub struct PassTerm {
     /// When access ends; `None` where it does not.
     pub expires_at: Option<Timestamp>,
+    /// Whose messages it pays for one by one; `None` where it counts none.
+    pub counts: Option<(TenantId, UserId)>,
+}
+
+/// A message as far as it is paid for: another digest is another message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Counted {
+    /// The chat.
+    pub chat: ChatId,
+    /// Who sends it, and pays.
+    pub sender: (TenantId, UserId),
+    /// The message.
+    pub message: MessageId,
+    /// Over all that is sent under the message's id.
+    pub digest: [u8; 32],
 }
 
 /// What access to a chat costs, and who has it.
@@ -92,4 +109,8 @@ pub trait Access: Send + Sync + 'static {
 
     /// The term of the pass in force for a chat, for the hot path.
     async fn pass_term(&self, chat: ChatId) -> Result<Option<PassTerm>, Failure>;
+
+    /// Pays for a message with a unit that its sender has bought, unless it is paid for already.
+    /// `ACCESS_REQUIRED` where no unit is left.
+    async fn spend(&self, message: Counted) -> Result<(), Failure>;
 }

@@ -4,6 +4,7 @@
 //! gives the same end whatever arrives first, so that all devices of a user show the same. Does
 //! **not** own encryption, sending or the tables (`store`).
 
+mod class;
 mod context;
 mod deletion;
 mod edit;
@@ -19,6 +20,7 @@ mod timer;
 use plasma_identity::DeviceAddress;
 use rusqlite::Transaction;
 
+pub(crate) use class::Allows;
 pub(crate) use context::Context;
 pub(crate) use read::{
     RECEIPT_MESSAGES_MAX, read, read_account_settings, read_chat_settings, read_timer,

@@ -1,7 +1,6 @@
-//! Chats: opening, renewing, blocking, closing.
+//! Chats: opening, blocking, closing.
 
 use plasma_proto::billing::v1 as billing;
-use plasma_proto::billing::v1::access_service_client::AccessServiceClient;
 use plasma_proto::messaging::v1 as pb;
 use plasma_proto::messaging::v1::chat_service_client::ChatServiceClient;
 use tonic::transport::Channel;
@@ -23,17 +22,6 @@ pub struct OpenChat {
     pub chat: KnownChat,
     /// The pass in force.
     pub pass: Option<billing::Pass>,
-}
-
-/// Accepts a quote as it was shown.
-pub fn accept(quote: &billing::Quote) -> billing::AcceptedPrice {
-    use billing::quote::Mode;
-    let amount = match &quote.mode {
-        None | Some(Mode::Free(_)) => None,
-        Some(Mode::OneTimeUnlock(price)) => price.amount.clone(),
-        Some(Mode::TimePass(price)) => price.amount.clone(),
-    };
-    billing::AcceptedPrice { price_id: quote.price_id.clone(), amount }
 }
 
 impl Device {
@@ -65,36 +53,6 @@ impl Device {
         }
         self.inner.store.write(|tx| chats::insert(tx, chat))?;
         Ok(OpenChat { chat, pass: answer.pass })
-    }
-
-    /// Asks what writing in a chat costs now, and which pass is in force.
-    pub async fn quote(
-        &self,
-        chat: ChatId,
-    ) -> Result<(billing::Quote, Option<billing::Pass>), Error> {
-        let request = billing::GetQuoteRequest { chat_id: chat.to_string() };
-        let operation = |channel: Channel, request| async move {
-            AccessServiceClient::new(channel).get_quote(request).await
-        };
-        let answer = self.call(request, operation).await?;
-        Ok((answer.quote.ok_or(Error::Answer("quote"))?, answer.pass))
-    }
-
-    /// Buys access to a chat again at the price that the person accepted.
-    pub async fn renew(
-        &self,
-        chat: ChatId,
-        accepted: billing::AcceptedPrice,
-    ) -> Result<billing::Pass, Error> {
-        let request = billing::PurchaseAccessRequest {
-            request_id: self.inner.env.request_id(),
-            chat_id: chat.to_string(),
-            accepted_price: Some(accepted),
-        };
-        let operation = |channel: Channel, request| async move {
-            AccessServiceClient::new(channel).purchase_access(request).await
-        };
-        self.call(request, operation).await?.pass.ok_or(Error::Answer("pass"))
     }
 
     /// Lists this user's chats, newest first, and remembers them.

@@ -19,7 +19,9 @@ impl Device {
     /// The message is in the history from now on. When the service is out of reach for longer than
     /// the endpoint's patience it stays [`Pending`](crate::MessageState::Pending), and is sent
     /// again, as the same message, by [`Device::flush_outbox`] or as soon as the device listens
-    /// again. A refusal makes it [`Failed`](crate::MessageState::Failed).
+    /// again. One that needs access which somebody must pay for first waits in the same way, and is
+    /// sent once it was bought on this device; [`Error::access_needed`] says so. Any other refusal
+    /// makes it [`Failed`](crate::MessageState::Failed).
     pub async fn send_text(&self, chat: ChatId, text: &str) -> Result<SendReport, Error> {
         self.send_content(chat, Body::Text(self.text(chat, text, None)?)).await
     }

@@ -1,5 +1,6 @@
 //! One installation of a user.
 
+mod access;
 mod accounts;
 mod bundles;
 mod chats;
@@ -34,8 +35,9 @@ use plasma_proto::messaging::v1 as pb;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
 
+pub use access::{Offer, Purchased, accept, accept_without_trial};
 pub(crate) use accounts::{Learned, learn};
-pub use chats::{OpenChat, accept};
+pub use chats::OpenChat;
 #[cfg(test)]
 pub(crate) use contents::write_ref;
 pub use linking::{Approval, LinkingCheck, LinkingDetails, LinkingFailure, PendingLinking};

@@ -1,8 +1,10 @@
 //! One content becomes an envelope for every device of two accounts.
 
+use bytes::Bytes;
 use plasma_e2ee::{LocalDevice, RemoteDevice, encrypt, envelope_hash, initiate};
 use plasma_identity::{DeviceAddress, DeviceCertificate, VerifiedAccount};
 use plasma_proto::messaging::v1 as pb;
+use prost::Message as _;
 use rusqlite::Transaction;
 
 use super::Device;
@@ -11,16 +13,9 @@ use crate::content::{self, Body};
 use crate::error::Error;
 use crate::id::{self, MessageId};
 use crate::message::MessageRef;
-use crate::store::outbox::Route;
+use crate::store::outbox::{self, Route};
 use crate::store::sent_log::{self, Sent};
 use crate::store::sessions;
-
-/// The envelopes of one content, for the device sets that two manifests name.
-#[derive(Debug)]
-pub(crate) struct Sealed {
-    pub(crate) peer: Vec<pb::DeviceEnvelope>,
-    pub(crate) own: Vec<pb::DeviceEnvelope>,
-}
 
 /// A sealed content goes through the service's memory, or to whoever is online and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +34,11 @@ pub(crate) struct Unsealed<'a> {
 }
 
 impl Device {
-    /// Seals a content for every device of `peer` and every other device of `own`.
+    /// Seals a content of a chat for every device of `peer` and every other device of `own`.
     ///
-    /// Sessions that are missing are started from bundles of the service. Every changed session is
+    /// One that waits in the outbox is kept there as it is sealed, and is the answer for as long as
+    /// the manifests are the same: sent again it is the same message to the service, which counts
+    /// what is sealed anew once more. Sessions that are missing are started from bundles of the service. Every changed session is
     /// kept, in one transaction with what is needed to send the content again, before an envelope
     /// can leave.
     pub(crate) async fn seal(
@@ -49,12 +46,32 @@ impl Device {
         own: &VerifiedAccount,
         peer: &VerifiedAccount,
         unsealed: Unsealed<'_>,
-    ) -> Result<Sealed, Error> {
+    ) -> Result<pb::SendRequest, Error> {
         let targets = [(peer, self.others(peer)), (own, self.others(own))];
+        let peer_manifest_hash = Bytes::copy_from_slice(&peer.manifest_hash().0);
+        let own_manifest_hash = Bytes::copy_from_slice(&own.manifest_hash().0);
         self.with_bundles(&targets, |tx, bundles| {
+            let before = outbox::sealed(tx, unsealed.message)?.filter(|before| {
+                before.peer_manifest_hash == peer_manifest_hash
+                    && before.own_manifest_hash == own_manifest_hash
+            });
+            if let Some(before) = before {
+                return Ok(before);
+            }
             self.log(tx, unsealed)?;
             let seal_for = |account| self.seal_for_all(tx, own, account, bundles, unsealed);
-            Ok(Sealed { peer: seal_for(peer)?, own: seal_for(own)? })
+            let request = pb::SendRequest {
+                chat_id: chat(unsealed.route),
+                message_id: unsealed.message.to_string(),
+                peer_envelopes: seal_for(peer)?,
+                own_envelopes: seal_for(own)?,
+                peer_manifest_hash: peer_manifest_hash.clone(),
+                own_manifest_hash: own_manifest_hash.clone(),
+                ephemeral: unsealed.keeping == Keeping::Ephemeral,
+                envelope_class: class(unsealed.content).into(),
+            };
+            outbox::keep_sealed(tx, unsealed.message, &request.encode_to_vec())?;
+            Ok(request)
         })
         .await
     }
@@ -163,4 +180,16 @@ impl Device {
         sessions::save(tx, &record)?;
         Ok(ciphertext)
     }
+}
+
+fn chat(route: Route) -> String {
+    match route {
+        Route::Chat(chat) => chat.to_string(),
+        Route::Own => String::new(),
+    }
+}
+
+/// The class under which a content is sent; one that is none is refused as such by whoever opens it.
+fn class(content: &[u8]) -> pb::EnvelopeClass {
+    content::read(content).map_or(pb::EnvelopeClass::Message, |opened| opened.body.class())
 }

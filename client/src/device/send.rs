@@ -109,21 +109,12 @@ impl Device {
         for _ in 0..=MISMATCHES_MAX {
             let peer = self.sendable_account(known.peer).await?;
             let own = self.own_account()?;
-            let sealed = match self.seal(&own, &peer, unsealed).await {
-                Ok(sealed) => sealed,
+            let request = match self.seal(&own, &peer, unsealed).await {
+                Ok(request) => request,
                 Err(error) => {
                     self.follow_after(error, &[self.user(), known.peer]).await?;
                     continue;
                 }
-            };
-            let request = pb::SendRequest {
-                chat_id: chat.to_string(),
-                message_id: message.to_string(),
-                peer_envelopes: sealed.peer,
-                own_envelopes: sealed.own,
-                peer_manifest_hash: peer.manifest_hash().0.to_vec().into(),
-                own_manifest_hash: own.manifest_hash().0.to_vec().into(),
-                ephemeral: keeping == Keeping::Ephemeral,
             };
             let operation = |channel: Channel, request| async move {
                 MessageServiceClient::new(channel).send(request).await
@@ -212,11 +203,12 @@ impl Device {
     }
 }
 
-/// A message waits for the service to come back, and for a person to accept a new identity; a
-/// receipt for the first alone.
+/// A message waits for the service to come back, for a person to accept a new identity, and for
+/// somebody to pay; a receipt for the first alone.
 fn stays_pending(error: &Error, outgoing: &Outgoing) -> bool {
     match error {
         Error::IdentityChanged { .. } => receipt_kind(outgoing).is_none(),
+        _ if error.access_needed().is_some() => receipt_kind(outgoing).is_none(),
         Error::Store(_) => true,
         _ => error.is_transient() || error.is_rate_limited(),
     }

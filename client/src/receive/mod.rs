@@ -5,6 +5,7 @@ mod again;
 mod open;
 mod pull;
 mod receipts;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod typing;

@@ -12,7 +12,8 @@ use plasma_proto::messaging::v1::Envelope;
 use rusqlite::Transaction;
 
 use super::again::is_here;
-use crate::content::{self, Body, Context, Opened};
+use super::standing::Standing;
+use crate::content::{self, Allows, Body, Context, Opened};
 use crate::device::Device;
 use crate::error::Error;
 use crate::event::Event;
@@ -183,6 +184,13 @@ impl Device {
                 return self.refuse(tx, envelope, UndecryptableReason::WrongChat);
             }
         }
+        match self.standing(tx, envelope, decrypted.sender, &outer)? {
+            Standing::Allowed => {}
+            Standing::Here => return Ok(Step::Done(Vec::new())),
+            Standing::Unpaid => {
+                return self.refuse(tx, envelope, UndecryptableReason::WrongClass);
+            }
+        }
         let mut events = Vec::new();
         if self.is_relabelled(envelope, &outer, decrypted.sender) {
             events.push(Event::Relabelled { envelope_id: envelope.envelope_id.clone() });
@@ -216,7 +224,7 @@ impl Device {
         Ok(Step::Done(events))
     }
 
-    fn is_own(&self, device: DeviceAddress) -> bool {
+    pub(super) fn is_own(&self, device: DeviceAddress) -> bool {
         device.user_address() == self.user()
     }
 
@@ -274,7 +282,9 @@ impl Device {
             repair,
         };
         let hash = envelope_hash(&envelope.ciphertext);
-        undecryptable::insert(tx, &undecryptable, &hash, self.inner.env.now_micros())?;
+        let is_message = Allows::of(envelope) == Allows::Everything;
+        let now = self.inner.env.now_micros();
+        undecryptable::insert(tx, &undecryptable, &hash, is_message, now)?;
         Ok(Event::Undecryptable(undecryptable))
     }
 }

@@ -16,6 +16,8 @@ use crate::reason::UndecryptableReason;
 use crate::store::{Store, chats, control, prekeys};
 use crate::testing::{CHAT, acquaint, device, envelope, envelope_of, shown};
 
+mod classes;
+
 fn pair() -> (Device, Device) {
     let ann = device(1, Store::in_memory().unwrap());
     let bob = device(2, Store::in_memory().unwrap());

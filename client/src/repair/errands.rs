@@ -67,10 +67,20 @@ impl Device {
             tokio::time::sleep(delay).await;
             let Some(inner) = device.upgrade() else { return };
             inner.errands.flush_waits.store(false, Ordering::Release);
-            if let Err(error) = (Self { inner }).flush_outbox().await {
-                tracing::info!(%error, "the outbox waits");
-            }
+            (Self { inner }).flush_or_wait().await;
         });
+    }
+
+    /// Sends the outbox again now, after something was bought that it may have waited for.
+    pub(crate) fn flush_in_background(&self) {
+        let device = self.clone();
+        tokio::spawn(async move { device.flush_or_wait().await });
+    }
+
+    async fn flush_or_wait(&self) {
+        if let Err(error) = self.flush_outbox().await {
+            tracing::info!(%error, "the outbox waits");
+        }
     }
 
     async fn errands(&self) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! Contents that the service has not accepted yet. They outlive the process.
 
-use rusqlite::{Connection, params};
+use plasma_proto::messaging::v1::SendRequest;
+use prost::Message as _;
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{StoreError, read_uuid};
 use crate::id::{ChatId, MessageId};
@@ -38,6 +40,34 @@ pub(crate) fn insert(connection: &Connection, outgoing: &Outgoing) -> Result<(),
 pub(crate) fn delete(connection: &Connection, message: MessageId) -> Result<(), StoreError> {
     connection.execute("DELETE FROM outbox WHERE message = ?1", [&message.0.as_bytes()[..]])?;
     Ok(())
+}
+
+/// Keeps how a content of a chat was sealed, so that it is sent again as it is.
+pub(crate) fn keep_sealed(
+    connection: &Connection,
+    message: MessageId,
+    sealed: &[u8],
+) -> Result<(), StoreError> {
+    connection.execute(
+        "UPDATE outbox SET sealed = ?2 WHERE message = ?1 AND chat IS NOT NULL",
+        params![&message.0.as_bytes()[..], sealed],
+    )?;
+    Ok(())
+}
+
+/// How a content was sealed when it was sent before; `None` where it was not.
+pub(crate) fn sealed(
+    connection: &Connection,
+    message: MessageId,
+) -> Result<Option<SendRequest>, StoreError> {
+    let sql = "SELECT sealed FROM outbox WHERE message = ?1";
+    let key = [&message.0.as_bytes()[..]];
+    let sealed: Option<Option<Vec<u8>>> =
+        connection.query_row(sql, key, |row| row.get(0)).optional()?;
+    let read = |bytes: Vec<u8>| {
+        SendRequest::decode(bytes.as_slice()).map_err(|_| StoreError::Value("sealed"))
+    };
+    sealed.flatten().map(read).transpose()
 }
 
 /// Lists what waits, oldest first.

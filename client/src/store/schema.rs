@@ -4,7 +4,8 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
 
-const VERSIONS: [&str; 6] = [V1, ACCOUNTS, CONTENTS, REPAIR, FORMER_ACCOUNTS, OPENED_ENVELOPES];
+const VERSIONS: [&str; 7] =
+    [V1, ACCOUNTS, CONTENTS, REPAIR, FORMER_ACCOUNTS, OPENED_ENVELOPES, COUNTED_MESSAGES];
 
 const V1: &str = "
 CREATE TABLE own_device (
@@ -295,6 +296,15 @@ CREATE TABLE opened_envelope (
     open_seconds INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX opened_envelope_by_age ON opened_envelope (open_seconds);
+";
+
+/// What messages cost that are paid for one by one.
+const COUNTED_MESSAGES: &str = "
+-- The encoded request that a content was last sent with.
+ALTER TABLE outbox ADD COLUMN sealed BLOB;
+
+-- The class that the envelope came with; all were messages before.
+ALTER TABLE undecryptable ADD COLUMN is_message INTEGER NOT NULL DEFAULT TRUE;
 ";
 
 /// Brings the database to the newest version, each step in a transaction of its own.

@@ -13,13 +13,14 @@ pub(crate) fn insert(
     connection: &Connection,
     undecryptable: &Undecryptable,
     hash: &[u8; 32],
+    is_message: bool,
     save_micros: i64,
 ) -> Result<(), StoreError> {
     let sender = undecryptable.claimed_sender.map(DeviceAddress::to_bytes);
     connection.execute(
         "INSERT INTO undecryptable
-             (envelope, claimed_sender, reason, save_micros, message, hash, repair)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+             (envelope, claimed_sender, reason, save_micros, message, hash, repair, is_message)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         params![
             undecryptable.envelope_id,
             sender.as_ref().map(|bytes| &bytes[..]),
@@ -28,9 +29,23 @@ pub(crate) fn insert(
             undecryptable.claimed_message.map(|message| message.0.into_bytes()),
             &hash[..],
             number(undecryptable.repair),
+            is_message,
         ],
     )?;
     Ok(())
+}
+
+/// Tells whether a device was asked for a message once more that came as one, and it has not come
+/// since.
+pub(crate) fn is_asked_for(
+    connection: &Connection,
+    sender: DeviceAddress,
+    message: Uuid,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM undecryptable WHERE claimed_sender = ?1
+               AND message = ?2 AND repair = ?3 AND is_message)";
+    let key = params![&sender.to_bytes()[..], &message.as_bytes()[..], number(Repair::Requested)];
+    Ok(connection.query_row(sql, key, |row| row.get(0))?)
 }
 
 /// Notes that a message is here after all; returns the envelopes that it could not be read from.

@@ -90,6 +90,7 @@ async fn parallel_retries_of_one_message_through_two_nodes_wait_as_one() -> Resu
             peer_manifest_hash: bob.own_account()?.manifest_hash().0.to_vec().into(),
             own_manifest_hash: ann.own_account()?.manifest_hash().0.to_vec().into(),
             ephemeral: false,
+            envelope_class: pb::EnvelopeClass::Message.into(),
         };
         let sends = (0..32).map(|number| {
             let (ann, request, other) = (ann.clone(), request.clone(), elsewhere.clone());

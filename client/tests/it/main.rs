@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod balancer;
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod contents;
 #[cfg(test)]
 mod conversation;
@@ -28,6 +30,8 @@ mod reports;
 mod reset;
 #[cfg(test)]
 mod revocation;
+#[cfg(test)]
+mod subscriptions;
 #[cfg(test)]
 mod trust;
 #[cfg(test)]

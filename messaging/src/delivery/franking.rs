@@ -2,7 +2,8 @@
 //!
 //! The mark is made when an envelope is handed to its device and stored nowhere: any node makes it
 //! again from the envelope and the service's key. It covers what the service vouches for, which is
-//! everything but the envelope's own id: a retry carries the same message under another one.
+//! everything but the envelope's own id, for a retry carries the same message under another one, and
+//! its class, which is what the sender says of it.
 
 use std::sync::Arc;
 
@@ -40,7 +41,8 @@ impl Franking {
 
 /// Lists what the mark covers, without touching the heap.
 fn with_parts<R>(parcel: &Parcel, use_them: impl FnOnce(&[&[u8]]) -> R) -> R {
-    let Parcel { envelope: _, to, chat, message, sender, ciphertext, accepted_at } = parcel;
+    let Parcel { envelope: _, to, chat, message, sender, ciphertext, accepted_at, class: _ } =
+        parcel;
     let digest = Sha256::digest(ciphertext);
     use_them(&[
         DOMAIN,
@@ -64,6 +66,7 @@ pub(crate) mod tests {
     use plasma_kit::Timestamp;
     use plasma_kit::actor::DeviceActor;
     use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
+    use plasma_proto::messaging::v1::EnvelopeClass;
     use uuid::Uuid;
 
     use super::super::parcel::tests::parcel;
@@ -98,8 +101,9 @@ pub(crate) mod tests {
             assert!(!franking.verifies(changed, &tag), "change {place}");
         }
         assert!(!franking.verifies(&there, &tag[..31]));
-        // Another delivery of the same message is the same message.
-        let again = Parcel { envelope: EnvelopeId(other), ..there };
+        // Another delivery of the same message is the same message, whatever it was called.
+        let class = EnvelopeClass::Message;
+        let again = Parcel { envelope: EnvelopeId(other), class, ..there };
         assert!(franking.verifies(&again, &tag));
     }
 

@@ -49,7 +49,7 @@ use uuid::Uuid;
 
 pub(crate) use connection::Connection;
 pub(crate) use franking::Franking;
-pub(crate) use parcel::{DeviceKey, Parcel};
+pub(crate) use parcel::{DeviceKey, Parcel, class};
 pub use stream::EventStream;
 
 use batcher::Batcher;

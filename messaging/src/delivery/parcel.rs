@@ -23,6 +23,8 @@ pub(crate) struct Parcel {
     pub(crate) sender: DeviceActor,
     pub(crate) ciphertext: Bytes,
     pub(crate) accepted_at: Timestamp,
+    /// What the sender says that it is.
+    pub(crate) class: pb::EnvelopeClass,
 }
 
 impl Parcel {
@@ -40,6 +42,7 @@ impl Parcel {
             ciphertext: self.ciphertext.clone(),
             accept_time: Some(plasma_kit::convert::timestamp(self.accepted_at)),
             franking_tag: Bytes::copy_from_slice(&franking.tag(self)),
+            envelope_class: self.class.into(),
         }
     }
 
@@ -95,6 +98,8 @@ struct LiveFrame {
     accepted_at: i64,
     #[prost(bytes = "bytes", tag = "9")]
     ciphertext: Bytes,
+    #[prost(int32, tag = "10")]
+    class: i32,
 }
 
 /// What a frame says.
@@ -125,6 +130,7 @@ pub(crate) fn encode(device: DeviceKey, notice: &Notice) -> Bytes {
             sender_device: raw(parcel.sender.device.0),
             accepted_at: parcel.accepted_at.0,
             ciphertext: parcel.ciphertext.clone(),
+            class: parcel.class.into(),
         }),
         Notice::Stored => Body::Stored(true),
         Notice::Takeover(number) => Body::Takeover(*number),
@@ -154,6 +160,7 @@ pub(crate) fn decode(payload: Bytes) -> Option<(DeviceKey, Notice)> {
                 },
                 ciphertext: live.ciphertext,
                 accepted_at: Timestamp(live.accepted_at),
+                class: class(live.class),
             },
         },
         Body::Stored(_) => Notice::Stored,
@@ -162,6 +169,15 @@ pub(crate) fn decode(payload: Bytes) -> Option<(DeviceKey, Notice)> {
         Body::Refused(envelope) => Notice::Refused(EnvelopeId(uuid(&envelope)?)),
     };
     Some((device, notice))
+}
+
+/// A class as it was written down. What names none comes from before there were classes, when all
+/// was a message.
+pub(crate) fn class(number: i32) -> pb::EnvelopeClass {
+    match pb::EnvelopeClass::try_from(number) {
+        Ok(pb::EnvelopeClass::Unspecified) | Err(_) => pb::EnvelopeClass::Message,
+        Ok(class) => class,
+    }
 }
 
 fn raw(id: Uuid) -> Bytes {
@@ -189,6 +205,7 @@ pub(crate) mod tests {
             },
             ciphertext: Bytes::from(vec![7; size]),
             accepted_at: Timestamp(8),
+            class: pb::EnvelopeClass::Notice,
         }
     }
 

@@ -20,7 +20,7 @@ use plasma_kit::events::Events;
 use plasma_kit::ids::{ChatId, DeviceId, EnvelopeId, MessageId, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
 use plasma_kit::{Db, Env, StoreError};
-use plasma_proto::messaging::v1::{DeliveryState, connect_response::Event};
+use plasma_proto::messaging::v1::{DeliveryState, EnvelopeClass, connect_response::Event};
 use sea_orm::{ConnectionTrait, Statement};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +95,7 @@ impl World {
             sender: DeviceActor { device: DeviceId(env.uuid()), ..self.device },
             ciphertext: Bytes::from_static(b"sealed"),
             accepted_at: env.now(),
+            class: EnvelopeClass::Message,
         }
     }
 

@@ -43,6 +43,11 @@ impl Membership {
         is_open_at(self.state, self.pass.map(|pass| pass.expires_at), now).map_err(Failure::from)
     }
 
+    /// Whether the messages of `own` are counted and cost a unit each.
+    pub fn is_counted(&self) -> bool {
+        self.pass.and_then(|pass| pass.counts) == Some(self.own)
+    }
+
     /// Refuses control traffic: `CHAT_CLOSED`, `CHAT_BLOCKED`, or `ACCESS_REQUIRED` where nobody ever
     /// had access. An expired pass suffices: repairing a paid message needs no new payment.
     pub fn may_repair(&self) -> Result<(), Failure> {

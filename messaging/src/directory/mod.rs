@@ -43,6 +43,8 @@ pub struct Parties {
     pub peer: UserKey,
     /// Whether the chat is closed.
     pub closed: bool,
+    /// Whether one of the two has blocked it.
+    pub blocked: bool,
 }
 
 /// Chats and device sets. A clone shares the caches.
@@ -221,6 +223,7 @@ impl Directory {
         Ok(member.map(|member| Parties {
             peer: member.peer,
             closed: member.state() == ChatState::Closed,
+            blocked: member.state() == ChatState::Blocked,
         }))
     }
 

@@ -2,6 +2,7 @@
 
 mod chats;
 mod devices;
+mod envelope_class;
 mod envelope_order;
 mod envelopes;
 mod links;
@@ -22,5 +23,6 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(recovery::Recovery),
         Box::new(reports::Reports),
         Box::new(envelope_order::EnvelopeOrder),
+        Box::new(envelope_class::EnvelopeClass),
     ]
 }

@@ -73,5 +73,7 @@ fn delivered(device: DeviceActor, envelope: &pb::Envelope) -> Result<Parcel, Fau
         },
         ciphertext: envelope.ciphertext.clone(),
         accepted_at,
+        // The mark does not cover it.
+        class: envelope.envelope_class(),
     })
 }

@@ -53,6 +53,7 @@ pub(super) struct Dispatch<'a> {
     chat: Option<ChatId>,
     message: MessageId,
     accepted_at: Timestamp,
+    class: pb::EnvelopeClass,
     parcels: Vec<Parcel>,
 }
 
@@ -63,9 +64,10 @@ impl<'a> Dispatch<'a> {
         sender: DeviceActor,
         chat: Option<ChatId>,
         message: MessageId,
+        class: pb::EnvelopeClass,
     ) -> Self {
         let accepted_at = messaging.env.now();
-        Self { messaging, sender, chat, message, accepted_at, parcels: Vec::new() }
+        Self { messaging, sender, chat, message, accepted_at, class, parcels: Vec::new() }
     }
 
     /// Adds envelopes for devices of one tenant.
@@ -75,7 +77,7 @@ impl<'a> Dispatch<'a> {
         envelopes: Vec<pb::DeviceEnvelope>,
         devices: &[DeviceId],
     ) {
-        let Self { messaging, sender, chat, message, accepted_at, .. } = *self;
+        let Self { messaging, sender, chat, message, accepted_at, class, .. } = *self;
         self.parcels.extend(envelopes.into_iter().zip(devices).map(|(envelope, to)| Parcel {
             envelope: EnvelopeId(messaging.env.uuid_of(accepted_at)),
             to: (tenant, *to),
@@ -84,6 +86,7 @@ impl<'a> Dispatch<'a> {
             sender,
             ciphertext: envelope.ciphertext,
             accepted_at,
+            class,
         }));
     }
 

@@ -53,7 +53,8 @@ pub(super) async fn follow(
     let terms = terms_of(messaging, link.tenant).await?;
     if link.tenant != caller.tenant {
         let own = terms_of(messaging, caller.tenant).await?;
-        if !(own.allow_other_platforms && terms.allow_other_platforms) {
+        let allowed = own.allow_other_platforms && terms.allow_other_platforms;
+        if !allowed || own.sandbox != terms.sandbox {
             return Err(Refusal::CrossPlatformNotAllowed.into());
         }
     }

@@ -18,6 +18,7 @@ mod refusals;
 mod registration;
 mod report_service;
 mod resign_manifest;
+mod sealed_digest;
 mod session_service;
 
 mod acknowledge;

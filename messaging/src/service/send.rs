@@ -5,13 +5,17 @@ use std::sync::Arc;
 use plasma_kit::Failure;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::{ChatId, DeviceId, MessageId, TenantId, UserId};
+use plasma_kit::status::ErrorReason;
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::EnvelopeClass;
 use plasma_proto::messaging::v1::send_response::Outcome;
 
 use super::dispatch::{self, Dispatch, addressed, names};
+use super::sealed_digest;
 use crate::Messaging;
 use crate::directory::{DeviceSet, Membership};
 use crate::domain::recipients::Mismatch;
+use crate::ports::Counted;
 
 type Party = (TenantId, UserId);
 
@@ -24,6 +28,7 @@ pub(super) async fn handle(
     messaging.message_limits.admit(device)?;
     let chat = ChatId::checked(&request.chat_id);
     let message = MessageId::checked(&request.message_id);
+    let class = class(&request)?;
     let peer_devices = addressed("peer_envelopes", &request.peer_envelopes)?;
     let own_devices = addressed("own_envelopes", &request.own_envelopes)?;
 
@@ -38,11 +43,47 @@ pub(super) async fn handle(
         return Ok(pb::SendResponse { outcome: Some(Outcome::Mismatch(answer)) });
     }
 
-    let mut dispatch = Dispatch::accept(messaging, device, Some(chat), message);
+    // Before anything is relayed, and after all that may still refuse it for free.
+    if membership.is_counted() && class == EnvelopeClass::Message {
+        Box::pin(pay(messaging, device, &membership, message, &request)).await?;
+    }
+    let mut dispatch = Dispatch::accept(messaging, device, Some(chat), message, class);
     dispatch.add(membership.peer.0, request.peer_envelopes, &peer_devices);
     dispatch.add(membership.own.0, request.own_envelopes, &own_devices);
     let deliveries = dispatch.deliver(request.ephemeral).await?;
     Ok(pb::SendResponse { outcome: Some(Outcome::Accepted(pb::SendAccepted { deliveries })) })
+}
+
+/// What the sender says that it is.
+fn class(request: &pb::SendRequest) -> Result<EnvelopeClass, Failure> {
+    match request.envelope_class() {
+        EnvelopeClass::Unspecified | EnvelopeClass::Message => Ok(EnvelopeClass::Message),
+        EnvelopeClass::Notice => Ok(EnvelopeClass::Notice),
+        EnvelopeClass::Control => {
+            Err(Failure::invalid("envelope_class", "must be a message or a notice"))
+        }
+    }
+}
+
+/// Spends a unit for a message, unless it is paid for. A refusal is the chat's word as of now: units
+/// that were bought a moment ago count, and so does a pass that counts nothing.
+async fn pay(
+    messaging: &Messaging,
+    device: DeviceActor,
+    membership: &Membership,
+    message: MessageId,
+    request: &pb::SendRequest,
+) -> Result<(), Failure> {
+    let sender = membership.own;
+    let digest = sealed_digest::of(device, &request.peer_envelopes, &request.own_envelopes);
+    let counted = Counted { chat: membership.chat, sender, message, digest };
+    let Err(refused) = messaging.access.spend(counted).await else { return Ok(()) };
+    if refused.reason() != ErrorReason::AccessRequired {
+        return Err(refused);
+    }
+    let fresh = messaging.directory.membership_for_refusal(&device, membership.chat).await?;
+    fresh.may_send(messaging.env.now())?;
+    if fresh.is_counted() { Err(refused) } else { Ok(()) }
 }
 
 /// Compares the sender's view with what is cached and, where they differ, with the store: the

@@ -4,6 +4,7 @@ use plasma_kit::Failure;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::{ChatId, DeviceId, MessageId};
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::EnvelopeClass;
 
 use super::MessageService;
 use super::dispatch::Dispatch;
@@ -31,7 +32,7 @@ pub(super) async fn handle(
         service.repair_limit.take_everywhere((own, user)).await?;
     }
 
-    let mut dispatch = Dispatch::accept(messaging, device, chat, message);
+    let mut dispatch = Dispatch::accept(messaging, device, chat, message, EnvelopeClass::Control);
     dispatch.add(user.0, vec![envelope], &[to]);
     let delivery = dispatch.deliver(false).await?.pop();
     Ok(pb::SendControlResponse { delivery })

@@ -4,6 +4,7 @@ use plasma_kit::Failure;
 use plasma_kit::actor::DeviceActor;
 use plasma_kit::ids::{DeviceId, MessageId};
 use plasma_proto::messaging::v1 as pb;
+use plasma_proto::messaging::v1::EnvelopeClass;
 use plasma_proto::messaging::v1::send_own_response::Outcome;
 
 use super::MessageService;
@@ -34,7 +35,7 @@ pub(super) async fn handle(
         return Ok(pb::SendOwnResponse { outcome: Some(Outcome::Mismatch(answer)) });
     }
 
-    let mut dispatch = Dispatch::accept(messaging, device, None, message);
+    let mut dispatch = Dispatch::accept(messaging, device, None, message, EnvelopeClass::Control);
     dispatch.add(device.tenant, request.envelopes, &devices);
     let deliveries = dispatch.deliver(false).await?;
     Ok(pb::SendOwnResponse { outcome: Some(Outcome::Accepted(pb::SendAccepted { deliveries })) })

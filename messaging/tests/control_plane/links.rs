@@ -56,7 +56,7 @@ on_both_databases! {
         assert_eq!(owner.user, Some(bob.pb_address()));
         assert_eq!(owner.root_public_key, bob.root_public_key().to_bytes().to_vec());
         assert_eq!(seen.platform_display_name, "Fans");
-        assert!(seen.quote.unwrap().mode.is_some());
+        assert!(seen.quote.unwrap().terms.is_some());
         assert_eq!((seen.chat_id, seen.pass), (String::new(), None));
         // The table alone leads nowhere: neither the text nor the bytes of the token are in it.
         let raw = URL_SAFE_NO_PAD.decode(token(&link)).unwrap();
@@ -138,6 +138,17 @@ on_both_databases! {
         {
             world.tenants.set_terms(bob.user.0, |terms| terms.allow_other_platforms = theirs);
             world.tenants.set_terms(ann.user.0, |terms| terms.allow_other_platforms = own);
+            let outcome = resolve(&world, &ann, &link).await;
+            if allowed {
+                outcome.unwrap();
+            } else {
+                assert_eq!(reason(outcome), ErrorReason::CrossPlatformNotAllowed);
+            }
+        }
+        for (theirs, own, allowed) in [(true, false, false), (false, true, false), (true, true, true)]
+        {
+            world.tenants.set_terms(bob.user.0, |terms| terms.sandbox = theirs);
+            world.tenants.set_terms(ann.user.0, |terms| terms.sandbox = own);
             let outcome = resolve(&world, &ann, &link).await;
             if allowed {
                 outcome.unwrap();

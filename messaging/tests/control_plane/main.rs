@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod chats;
 #[cfg(test)]
+mod counted;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod feed;

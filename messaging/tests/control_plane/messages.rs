@@ -33,7 +33,7 @@ pub async fn waiting(world: &World, device: DeviceActor) -> Vec<pb::Envelope> {
     world.messages().pull(by(device, request)).await.unwrap().into_inner().envelopes
 }
 
-async fn send_own(
+pub async fn send_own(
     world: &World,
     person: &Person,
     to: &[DeviceActor],
@@ -100,12 +100,13 @@ pub async fn try_send(
         peer_manifest_hash: hash(to),
         own_manifest_hash: hash(from),
         ephemeral: false,
+        envelope_class: pb::EnvelopeClass::Message.into(),
     };
     let answer = world.messages().send(by(from.actor(), request)).await?;
     Ok(answer.into_inner().outcome.unwrap())
 }
 
-async fn control(
+pub async fn control(
     world: &World,
     chat_id: &str,
     from: DeviceActor,

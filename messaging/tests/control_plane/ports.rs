@@ -1,6 +1,6 @@
 //! The neighbours that this context asks: who vouches for users, and who sells access.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use plasma_kit::ids::{ChatId, Id, PassId, TenantId, UserId};
 use plasma_kit::status::ErrorReason;
 use plasma_kit::{Failure, Timestamp};
-use plasma_messaging::ports::{Access, PassTerm, Purchase, Standing, Tenants, Terms};
+use plasma_messaging::ports::{Access, Counted, PassTerm, Purchase, Standing, Tenants, Terms};
 use plasma_proto::billing::v1 as billing;
 use tokio::sync::Barrier;
 
@@ -42,6 +42,7 @@ fn usual() -> Terms {
         link_base_url: String::new(),
         allow_other_platforms: false,
         suspended: false,
+        sandbox: false,
     }
 }
 
@@ -80,12 +81,23 @@ pub struct FakeAccess {
     books: Mutex<Books>,
 }
 
+/// Whose messages are paid for, and which.
+struct Bundle {
+    payer: (TenantId, UserId),
+    left: usize,
+    paid: HashSet<Counted>,
+}
+
 #[derive(Default)]
 struct Books {
     price: i64,
     wallets: HashMap<UserId, i64>,
     passes: HashMap<ChatId, billing::Pass>,
     charges: usize,
+    /// Messages that a purchase pays for; access alone where `None`.
+    bundle: Option<usize>,
+    counted: HashMap<ChatId, Bundle>,
+    spend_calls: usize,
 }
 
 impl FakeAccess {
@@ -99,6 +111,21 @@ impl FakeAccess {
 
     pub fn charges(&self) -> usize {
         self.books.lock().charges
+    }
+
+    /// From now on a purchase pays for some messages; `None`: for all.
+    pub fn sell_messages(&self, messages: Option<usize>) {
+        self.books.lock().bundle = messages;
+    }
+
+    /// Puts something that counts no messages in the place of a chat's bundle.
+    pub fn stop_counting(&self, chat: ChatId) {
+        self.books.lock().counted.remove(&chat);
+    }
+
+    /// How often a unit was asked for.
+    pub fn spend_calls(&self) -> usize {
+        self.books.lock().spend_calls
     }
 
     pub fn expire_passes(&self) {
@@ -120,7 +147,7 @@ impl Access for FakeAccess {
         let price = billing::OneTimeUnlockPrice { amount: Some(amount(self.books.lock().price)) };
         Ok(billing::Quote {
             price_id: String::new(),
-            mode: Some(billing::quote::Mode::OneTimeUnlock(price)),
+            terms: Some(billing::price_terms::Mode::OneTimeUnlock(price).into()),
         })
     }
 
@@ -151,6 +178,10 @@ impl Access for FakeAccess {
             ..billing::Pass::default()
         };
         books.passes.insert(purchase.chat, pass.clone());
+        if let Some(left) = books.bundle {
+            let bundle = Bundle { payer: purchase.payer, left, paid: HashSet::new() };
+            books.counted.insert(purchase.chat, bundle);
+        }
         Ok(pass)
     }
 
@@ -159,7 +190,27 @@ impl Access for FakeAccess {
     }
 
     async fn pass_term(&self, chat: ChatId) -> Result<Option<PassTerm>, Failure> {
-        let has_pass = self.books.lock().passes.contains_key(&chat);
-        Ok(has_pass.then_some(PassTerm { expires_at: None::<Timestamp> }))
+        let books = self.books.lock();
+        let counts = books.counted.get(&chat).map(|bundle| bundle.payer);
+        let has_pass = books.passes.contains_key(&chat);
+        Ok(has_pass.then_some(PassTerm { expires_at: None::<Timestamp>, counts }))
+    }
+
+    async fn spend(&self, message: Counted) -> Result<(), Failure> {
+        let mut books = self.books.lock();
+        books.spend_calls += 1;
+        let bundle = books.counted.get_mut(&message.chat);
+        let bundle = bundle.filter(|bundle| bundle.payer == message.sender);
+        if let Some(bundle) = bundle {
+            if bundle.paid.contains(&message) {
+                return Ok(());
+            }
+            if bundle.left > 0 {
+                bundle.left -= 1;
+                bundle.paid.insert(message);
+                return Ok(());
+            }
+        }
+        Err(Failure::precondition(ErrorReason::AccessRequired, "all is spent"))
     }
 }

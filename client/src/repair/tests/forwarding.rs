@@ -115,7 +115,8 @@ async fn a_peer_forwards_nothing() {
         keeping: crate::device::sealing::Keeping::Stored,
     };
     let sealed = ann.seal(&own, &peer, unsealed).await.unwrap();
-    let envelope = town.label(0, CHAT.to_string(), message, sealed.peer[0].ciphertext.to_vec());
+    let envelope =
+        town.label(0, CHAT.to_string(), message, sealed.peer_envelopes[0].ciphertext.to_vec());
     let events = town.devices[1].open_envelope(&envelope).await.unwrap();
     assert!(matches!(&events[..], [Event::Undecryptable(_)]), "{events:?}");
     assert_eq!(town.shown(1), ["one"]);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use plasma_e2ee::{DeviceKeys, LocalDevice, RemoteDevice, RootKey, initiate, is_retry_request};
 use plasma_identity::{Capabilities, DeviceAddress, UserAddress, VerifiedAccount, verify_chain};
 use plasma_proto::content::v1::{Content, Text, content::Body};
-use plasma_proto::messaging::v1::Envelope;
+use plasma_proto::messaging::v1::{Envelope, EnvelopeClass};
 use prost::Message as _;
 use uuid::Uuid;
 
@@ -197,7 +197,7 @@ impl Town {
             keeping: Keeping::Stored,
         };
         let sealed = device.seal(&own, &peer, unsealed).await.unwrap();
-        for envelope in sealed.peer.into_iter().chain(sealed.own) {
+        for envelope in sealed.peer_envelopes.into_iter().chain(sealed.own_envelopes) {
             let to = crate::id::parse("device", &envelope.device_id).unwrap();
             let index = self.devices.iter().position(|d| d.address().device == to).unwrap();
             let chat = CHAT.to_string();
@@ -221,6 +221,7 @@ impl Town {
             ciphertext: ciphertext.into(),
             accept_time: None,
             franking_tag: bytes::Bytes::new(),
+            envelope_class: EnvelopeClass::Message.into(),
         }
     }
 
@@ -244,7 +245,8 @@ impl Town {
                 continue;
             };
             let chat = control.chat.map(|chat| chat.to_string()).unwrap_or_default();
-            let envelope = self.label(from, chat, control.message, ciphertext);
+            let mut envelope = self.label(from, chat, control.message, ciphertext);
+            envelope.envelope_class = EnvelopeClass::Control.into();
             self.queues[to].push(envelope);
             sent += 1;
         }

@@ -75,9 +75,10 @@ async fn missing(db: &SystemDb, parcels: &[&Parcel]) -> Result<HashSet<DeviceKey
 fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
     let sql = format!(
         "INSERT INTO envelopes ({COLUMNS}, stored_at) \
-         SELECT {COLUMNS}, $12 \
+         SELECT {COLUMNS}, $13 \
          FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], \
-                     $7::uuid[], $8::uuid[], $9::bytea[], $10::int[], $11::bigint[]) \
+                     $7::uuid[], $8::uuid[], $9::bytea[], $10::int[], $11::bigint[], \
+                     $12::smallint[]) \
               AS v({COLUMNS}) \
          WHERE EXISTS \
            (SELECT 1 FROM devices d WHERE d.tenant_id = v.tenant_id \
@@ -89,6 +90,7 @@ fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
     };
     let bodies: Vec<Vec<u8>> = parcels.iter().map(|parcel| parcel.ciphertext.to_vec()).collect();
     let sizes: Vec<i32> = parcels.iter().map(|parcel| size(parcel)).collect();
+    let classes: Vec<i16> = parcels.iter().map(|parcel| class(parcel)).collect();
     let times: Vec<i64> = parcels.iter().map(|parcel| parcel.accepted_at.0).collect();
     let values = [
         ids(|parcel| parcel.to.0.0),
@@ -102,6 +104,7 @@ fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
         bodies.into(),
         sizes.into(),
         times.into(),
+        classes.into(),
         now.0.into(),
     ];
     Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
@@ -109,14 +112,14 @@ fn insert_arrays(parcels: &[&Parcel], now: Timestamp) -> Statement {
 
 /// SQLite has no arrays.
 fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Statement {
-    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; parcels.len()].join(", ");
+    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; parcels.len()].join(", ");
     let sql = format!(
         "WITH v({COLUMNS}) AS (VALUES {rows}) \
          INSERT INTO envelopes ({COLUMNS}, stored_at) SELECT v.*, ? FROM v \
          JOIN devices d ON d.tenant_id = v.tenant_id AND d.device_id = v.device_id \
          WHERE d.state = {ACTIVE} ON CONFLICT DO NOTHING"
     );
-    let mut values: Vec<Value> = Vec::with_capacity(parcels.len() * 11 + 1);
+    let mut values: Vec<Value> = Vec::with_capacity(parcels.len() * 12 + 1);
     for parcel in parcels {
         values.extend([
             parcel.to.0.0.into(),
@@ -130,6 +133,7 @@ fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Sta
             parcel.ciphertext.to_vec().into(),
             size(parcel).into(),
             parcel.accepted_at.0.into(),
+            class(parcel).into(),
         ]);
     }
     values.push(now.0.into());
@@ -139,6 +143,11 @@ fn insert_values(backend: DbBackend, parcels: &[&Parcel], now: Timestamp) -> Sta
 /// The nil id stands for no chat.
 fn chat(parcel: &Parcel) -> Uuid {
     parcel.chat.map_or(Uuid::nil(), |chat| chat.0)
+}
+
+/// The number that the contract gives the class.
+fn class(parcel: &Parcel) -> i16 {
+    i16::try_from(i32::from(parcel.class)).unwrap_or_default()
 }
 
 fn size(parcel: &Parcel) -> i32 {

@@ -16,11 +16,12 @@ pub(crate) use delete::delete;
 pub(crate) use insert::insert;
 pub(crate) use waiting::{Portion, waiting};
 
-/// Most rows of one statement: SQLite takes 32,766 parameters, and a row has eleven.
+/// Most rows of one statement: SQLite takes 32,766 parameters, and a row has twelve.
 const ROWS_MAX: usize = 500;
 
 const COLUMNS: &str = "tenant_id, device_id, envelope_id, chat_id, message_id, sender_tenant_id, \
-                       sender_user_id, sender_device_id, ciphertext, ciphertext_bytes, accepted_at";
+                       sender_user_id, sender_device_id, ciphertext, ciphertext_bytes, accepted_at, \
+                       class";
 
 fn key(row: &QueryResult) -> Result<DeviceKey, StoreError> {
     Ok((TenantId(row.try_get("", "tenant_id")?), DeviceId(row.try_get("", "device_id")?)))

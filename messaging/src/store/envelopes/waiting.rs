@@ -8,10 +8,10 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 use uuid::Uuid;
 
 use super::super::devices::ACTIVE;
-use crate::delivery::{DeviceKey, Parcel};
+use crate::delivery::{DeviceKey, Parcel, class};
 
 const OF_PARCEL: &str = "envelope_id, chat_id, message_id, sender_tenant_id, sender_user_id, \
-                         sender_device_id, ciphertext, accepted_at";
+                         sender_device_id, ciphertext, accepted_at, class";
 
 /// How much of what waits is read at once.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +67,7 @@ pub(crate) async fn waiting(
 fn parcel(device: DeviceKey, row: &QueryResult) -> Result<Parcel, StoreError> {
     let chat: Uuid = row.try_get("", "chat_id")?;
     let ciphertext: Vec<u8> = row.try_get("", "ciphertext")?;
+    let number: i16 = row.try_get("", "class")?;
     Ok(Parcel {
         envelope: EnvelopeId(row.try_get("", "envelope_id")?),
         to: device,
@@ -79,5 +80,6 @@ fn parcel(device: DeviceKey, row: &QueryResult) -> Result<Parcel, StoreError> {
         },
         ciphertext: Bytes::from(ciphertext),
         accepted_at: Timestamp(row.try_get("", "accepted_at")?),
+        class: class(number.into()),
     })
 }
