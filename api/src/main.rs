@@ -1,4 +1,4 @@
-//! `plasma`: serve | migrate | demo | admin.
+//! `plasma`: serve | migrate | demo | admin | ledger.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use plasma_api::config::Config;
-use plasma_api::{admin, migrate, node, server};
+use plasma_api::{admin, ledger, migrate, node, server, wallet_check};
 use plasma_kit::telemetry::Telemetry;
 
 /// Paid, end-to-end encrypted chat between users of partner platforms.
@@ -36,6 +36,10 @@ enum Task {
     },
     /// Onboard and steer platforms over gRPC.
     Admin(admin::Arguments),
+    /// Verify the books in the database of the configuration.
+    Ledger(ledger::Arguments),
+    /// Try a partner's own wallet against the contract, and report.
+    WalletCheck(wallet_check::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,8 @@ fn run(arguments: Arguments) -> Result<()> {
                 Ok(())
             }
             Task::Admin(arguments) => admin::run(arguments).await,
+            Task::Ledger(arguments) => ledger::run(arguments).await,
+            Task::WalletCheck(arguments) => wallet_check::run(arguments).await,
             Task::Demo { .. } => unreachable!("handled before the runtime started"),
         }
     })

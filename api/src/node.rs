@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use plasma_billing::Billing;
+use plasma_billing::{Billing, WalletPolicy};
 use plasma_kit::bus::{Bus, LocalBus, RedisBus};
 use plasma_kit::changes::{self, Freshness};
 use plasma_kit::events::Events;
@@ -94,7 +94,12 @@ async fn contexts(
         events.clone(),
         Arc::new(TenantsOfBilling(tenants.clone())),
         Arc::new(chats.clone()),
-    );
+    )
+    .with_wallet_policy(WalletPolicy {
+        loopback: config.wallet_provider_loopback,
+        ..WalletPolicy::default()
+    });
+    billing.start(stop);
     let parts = Parts {
         db,
         env,

@@ -5,12 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use plasma_billing::service::{AccessService, PricingService, StatementService, WalletService};
+use plasma_billing::service::{
+    AccessService, ClockService, ExternalWalletService, LedgerService, PayoutService,
+    PricingService, StatementService, WalletService,
+};
 use plasma_messaging::service::{
     ChatService, DeviceLinkingService, DeviceService, KeyService, LinkService, MessageService,
     ReportService, SessionService,
 };
 use plasma_proto::billing::v1::access_service_server::AccessServiceServer;
+use plasma_proto::billing::v1::clock_service_server::ClockServiceServer;
+use plasma_proto::billing::v1::external_wallet_service_server::ExternalWalletServiceServer;
+use plasma_proto::billing::v1::ledger_service_server::LedgerServiceServer;
+use plasma_proto::billing::v1::payout_service_server::PayoutServiceServer;
 use plasma_proto::billing::v1::pricing_service_server::PricingServiceServer;
 use plasma_proto::billing::v1::statement_service_server::StatementServiceServer;
 use plasma_proto::billing::v1::wallet_service_server::WalletServiceServer;
@@ -65,11 +72,12 @@ pub async fn serve(config: &Config, node: Node) -> Result<()> {
     let mut routes = routes(&node, config);
     routes = routes.add_service(health_service);
     if config.reflection {
-        routes = routes.add_service(
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(plasma_proto::FILE_DESCRIPTOR_SET)
-                .build_v1()?,
-        );
+        let mut reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(plasma_proto::FILE_DESCRIPTOR_SET);
+        for name in plasma_proto::offered_services() {
+            reflection = reflection.with_service_name(name);
+        }
+        routes = routes.add_service(reflection.build_v1()?);
     }
     let authenticator = Authenticator::new(
         &node.operator_key,
@@ -140,8 +148,12 @@ fn routes(node: &Node, config: &Config) -> Routes {
         .add_service(UserServiceServer::new(UserService::new(tenants.clone())))
         .add_service(PricingServiceServer::new(PricingService::new(billing.clone())))
         .add_service(WalletServiceServer::new(WalletService::new(billing.clone())))
+        .add_service(ExternalWalletServiceServer::new(ExternalWalletService::new(billing.clone())))
         .add_service(AccessServiceServer::new(AccessService::new(billing.clone())))
         .add_service(StatementServiceServer::new(StatementService::new(billing.clone())))
+        .add_service(ClockServiceServer::new(ClockService::new(billing.clone())))
+        .add_service(PayoutServiceServer::new(PayoutService::new(billing.clone())))
+        .add_service(LedgerServiceServer::new(LedgerService::new(billing.clone())))
         .add_service(SessionServiceServer::new(SessionService::new(messaging.clone())))
         .add_service(DeviceServiceServer::new(DeviceService::new(messaging.clone())))
         .add_service(DeviceLinkingServiceServer::new(DeviceLinkingService::new(messaging.clone())))

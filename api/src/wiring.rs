@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use plasma_billing::{Billing, ports as billing_ports};
+use plasma_kit::Failure;
 use plasma_kit::ids::{ChatId, TenantId, UserId};
-use plasma_kit::{Failure, convert};
 use plasma_messaging::directory::Directory;
 use plasma_messaging::ports as messaging_ports;
 use plasma_proto::billing::v1 as pb;
@@ -20,13 +20,24 @@ impl billing_ports::Tenants for TenantsOfBilling {
         let terms = self.0.terms(tenant).await?;
         Ok(terms.map(|terms| billing_ports::Terms {
             free: terms.access_mode == AccessMode::Free,
+            suspended: terms.suspended,
             operator_share_basis_points: terms.operator_share_basis_points,
+            sandbox: terms.sandbox,
+            time_zone: terms.time_zone,
         }))
     }
 
     async fn user_exists(&self, tenant: TenantId, user: UserId) -> Result<bool, Failure> {
         let standing = self.0.user_standing(tenant, user).await?;
         Ok(standing != plasma_tenant::Standing::Absent)
+    }
+
+    async fn partner_user_id(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+    ) -> Result<Option<String>, Failure> {
+        self.0.partner_user_id(tenant, user).await
     }
 }
 
@@ -50,6 +61,7 @@ impl billing_ports::Chats for ChatsOfBilling {
             recipient_tenant: parties.peer.0,
             recipient_user: parties.peer.1,
             closed: parties.closed,
+            blocked: parties.blocked,
         }))
     }
 }
@@ -67,6 +79,7 @@ impl messaging_ports::Tenants for TenantsOfMessaging {
             allow_other_platforms: terms.allow_other_platforms,
             account_reset_delay: terms.account_reset_delay,
             suspended: terms.suspended,
+            sandbox: terms.sandbox,
         }))
     }
 
@@ -119,6 +132,7 @@ impl messaging_ports::Access for AccessOfMessaging {
                 recipient_tenant: purchase.recipient.0,
                 recipient_user: purchase.recipient.1,
                 accepted: purchase.accepted,
+                extend: false,
             })
             .await
     }
@@ -128,9 +142,18 @@ impl messaging_ports::Access for AccessOfMessaging {
     }
 
     async fn pass_term(&self, chat: ChatId) -> Result<Option<messaging_ports::PassTerm>, Failure> {
-        let pass = self.0.active_pass(chat).await?;
-        Ok(pass.map(|pass| messaging_ports::PassTerm {
-            expires_at: pass.expire_time.as_ref().map(convert::moment),
-        }))
+        let Some(pass) = self.0.pass_in_force(chat).await? else { return Ok(None) };
+        let expires_at = match pass.expire {
+            None => None,
+            // Messaging compares with the real time, which a sandbox's clock is ahead of.
+            Some(expire) => Some(self.0.in_real_time(pass.recipient.tenant, expire).await?),
+        };
+        let counts = pass.bundle.map(|_| (pass.payer.tenant, pass.payer.user));
+        Ok(Some(messaging_ports::PassTerm { expires_at, counts }))
+    }
+
+    async fn spend(&self, message: messaging_ports::Counted) -> Result<(), Failure> {
+        let messaging_ports::Counted { chat, sender, message, digest } = message;
+        self.0.spend(chat, sender, message, digest).await
     }
 }

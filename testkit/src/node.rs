@@ -1,7 +1,7 @@
 //! A real `plasma serve` process, configured by environment variables alone.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ const RATES: [&str; 4] = [
     "PLASMA_DEVICE_CALLS_PER_SECOND",
     "PLASMA_TENANT_CALLS_PER_SECOND",
 ];
+/// The port of what is configured like a node and listens nowhere.
+const UNUSED_PORT: u16 = 1;
 /// Attempts to find a port that nobody else takes meanwhile.
 const PORT_ATTEMPTS: u32 = 5;
 
@@ -137,6 +139,15 @@ impl NodeBuilder {
         }
     }
 
+    /// Runs another command of the program, such as `ledger verify`, with the configuration and the
+    /// files of a node, which may be running, and waits for its end.
+    pub fn run(&self, arguments: &[&str]) -> Result<Output> {
+        let folder = self.data_dir.clone().context("the data folder of the node is not set")?;
+        let mut command = self.command(&folder, UNUSED_PORT)?;
+        command.args(arguments).stdin(Stdio::null());
+        command.output().with_context(|| format!("run plasma {}", arguments.join(" ")))
+    }
+
     fn folder(&self) -> Result<(PathBuf, Option<Arc<TempDir>>)> {
         if let Some(folder) = &self.data_dir {
             std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -166,8 +177,15 @@ impl NodeBuilder {
     }
 
     fn spawn(&self, folder: &Path, port: u16) -> Result<Process> {
+        let mut command = self.command(folder, port)?;
+        command.arg("serve");
+        Process::spawn(&mut command, &folder.join(format!("node-{port}.log")))
+    }
+
+    /// The program with the configuration of a node, without a word of what it is to do.
+    fn command(&self, folder: &Path, port: u16) -> Result<Command> {
         let mut command = Command::new(self.program.clone().map_or_else(plasma_program, Ok)?);
-        command.arg("serve").current_dir(folder);
+        command.current_dir(folder);
         // What the shell of a developer or the test run sets is not for this node.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PLASMA_") {
@@ -188,7 +206,7 @@ impl NodeBuilder {
             command.env("PLASMA_REDIS_URL", url);
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        Process::spawn(&mut command, &folder.join(format!("node-{port}.log")))
+        Ok(command)
     }
 }
 

@@ -1,8 +1,14 @@
 //! `plasma admin`: onboards and steers platforms over the same gRPC that partners use.
 
+mod clock;
 mod connection;
+mod external;
 mod money;
 mod onboarding;
+mod payouts;
+mod price;
+mod reports;
+mod span;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -35,14 +41,36 @@ enum Command {
     RevokeKey(onboarding::RevokeKey),
     /// Register the keys that vouch for a platform's users (operator, or the tenant's admin key).
     RegisterProvider(onboarding::RegisterProvider),
-    /// Publish a price (the tenant's admin key).
-    SetPrice(money::SetPrice),
-    /// Show the price in force, and which rule says so (an API key).
-    ShowPrice(money::ShowPrice),
+    /// Keep the price list (the tenant's admin key).
+    Price(price::Prices),
     /// Put money into a user's wallet (an API key with the backend scope).
     Credit(money::Credit),
     /// Show the statement of a time (the tenant's admin key).
     Statement(money::Statement),
+    /// Connect the platform's own wallet in the place of hosted ones (the tenant's admin key).
+    SetWallet(external::SetWallet),
+    /// Show the platform's own wallet (the tenant's admin key).
+    ShowWallet,
+    /// Disconnect the platform's own wallet (the tenant's admin key).
+    RemoveWallet,
+    /// List what was asked of the platform's own wallet (the tenant's admin key).
+    ListHolds(external::ListHolds),
+    /// Compare a day with the platform's own wallet, and show what differs (the tenant's admin key).
+    Reconcile(external::Reconcile),
+    /// Show a sandbox's clock, or move it (an API key of the sandbox).
+    Clock(clock::MoveClock),
+    /// Show what access brought, by day, product, recipient or price (the tenant's admin key).
+    Revenue(reports::ShowRevenue),
+    /// List charges, newest first (the tenant's admin key).
+    Charges(reports::ListCharges),
+    /// Write charges, postings, wallet entries or payouts as CSV (the tenant's admin key).
+    Export(reports::Export),
+    /// List what recipients earned and what is left to pay them (an API key).
+    Earnings,
+    /// Record that a recipient was paid (an API key with the backend scope).
+    Payout(payouts::RecordPayout),
+    /// List payouts, newest first (an API key).
+    Payouts(payouts::ListPayouts),
 }
 
 /// Runs one command.
@@ -54,9 +82,20 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         Command::CreateKey(command) => command.run(&connection).await,
         Command::RevokeKey(command) => command.run(&connection).await,
         Command::RegisterProvider(command) => command.run(&connection).await,
-        Command::SetPrice(command) => command.run(&connection).await,
-        Command::ShowPrice(command) => command.run(&connection).await,
+        Command::Price(command) => command.run(&connection).await,
         Command::Credit(command) => command.run(&connection).await,
         Command::Statement(command) => command.run(&connection).await,
+        Command::SetWallet(command) => command.run(&connection).await,
+        Command::ShowWallet => external::show_wallet(&connection).await,
+        Command::RemoveWallet => external::remove_wallet(&connection).await,
+        Command::ListHolds(command) => command.run(&connection).await,
+        Command::Reconcile(command) => command.run(&connection).await,
+        Command::Clock(command) => command.run(&connection).await,
+        Command::Revenue(command) => command.run(&connection).await,
+        Command::Charges(command) => command.run(&connection).await,
+        Command::Export(command) => command.run(&connection).await,
+        Command::Earnings => payouts::list_earnings(&connection).await,
+        Command::Payout(command) => command.run(&connection).await,
+        Command::Payouts(command) => command.run(&connection).await,
     }
 }

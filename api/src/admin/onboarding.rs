@@ -45,6 +45,13 @@ pub(crate) struct CreateTenant {
     /// The operator's share of each charge, in basis points: 500 is 5 %.
     #[arg(long, default_value_t = 0)]
     operator_share: u32,
+    /// Make it a sandbox, for good: its clock can be moved, and its users chat with users of
+    /// sandboxes only.
+    #[arg(long)]
+    sandbox: bool,
+    /// Its IANA time zone, such as Europe/Berlin.
+    #[arg(long, default_value = "Etc/UTC")]
+    time_zone: String,
 }
 
 impl CreateTenant {
@@ -63,6 +70,8 @@ impl CreateTenant {
                 account_reset_delay: None,
             }),
             operator_share_basis_points: self.operator_share,
+            sandbox: self.sandbox,
+            time_zone: self.time_zone,
         };
         let answer = TenantServiceClient::new(connection.channel.clone())
             .create_tenant(connection.request(request))
@@ -188,7 +197,7 @@ impl RegisterProvider {
 /// Lists every platform, page by page.
 pub(crate) async fn list_tenants(connection: &Connection) -> Result<()> {
     let mut table = Table::new();
-    table.set_header(["tenant", "name", "state", "operator share"]);
+    table.set_header(["tenant", "name", "kind", "state", "time zone", "operator share"]);
     let mut page_token = String::new();
     loop {
         let request = ListTenantsRequest { page_size: 200, page_token };
@@ -204,7 +213,15 @@ pub(crate) async fn list_tenants(connection: &Connection) -> Result<()> {
                 TenantState::Suspended => "suspended",
             };
             let share = format!("{} bp", tenant.operator_share_basis_points);
-            table.add_row([tenant.tenant_id, tenant.display_name, state.to_owned(), share]);
+            let kind = if tenant.sandbox { "sandbox" } else { "live" };
+            table.add_row([
+                tenant.tenant_id,
+                tenant.display_name,
+                kind.to_owned(),
+                state.to_owned(),
+                tenant.time_zone,
+                share,
+            ]);
         }
         if answer.next_page_token.is_empty() {
             break;

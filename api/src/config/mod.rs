@@ -30,6 +30,7 @@ const NO_SETTINGS: &[&str] =
 /// The settings as they are written.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 struct Settings {
     listen: SocketAddr,
     data_dir: PathBuf,
@@ -52,10 +53,12 @@ struct Settings {
     device_calls_per_second: u32,
     tenant_calls_per_second: u32,
     account_reset_delay_min: String,
+    wallet_provider_loopback: bool,
 }
 
 /// The configuration in force. Its `Debug` shows no secret.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     /// Address and port.
     pub listen: SocketAddr,
@@ -89,6 +92,8 @@ pub struct Config {
     pub call_rates: CallRates,
     /// The least delay of account resets, whatever a tenant's policy says.
     pub account_reset_delay_min: Duration,
+    /// Whether platforms' wallet providers may be on this machine and without TLS.
+    pub wallet_provider_loopback: bool,
 }
 
 impl Config {
@@ -187,6 +192,7 @@ impl Config {
             account_reset_delay_min: span(&settings.account_reset_delay_min).context(
                 "account_reset_delay_min must be a number and s, m, h or d, such as 24h",
             )?,
+            wallet_provider_loopback: settings.wallet_provider_loopback,
         })
     }
 }
@@ -237,7 +243,13 @@ impl fmt::Display for Config {
         let CallRates { device, tenant } = self.call_rates;
         writeln!(f, "calls of a device      {}", Rate(device))?;
         writeln!(f, "calls of a tenant      {}", Rate(tenant))?;
-        write!(f, "account reset delay    {} s at least", self.account_reset_delay_min.as_secs())
+        writeln!(
+            f,
+            "account reset delay    {} s at least",
+            self.account_reset_delay_min.as_secs()
+        )?;
+        let wallets = if self.wallet_provider_loopback { "public or here" } else { "public" };
+        write!(f, "wallet providers       {wallets} addresses")
     }
 }
 

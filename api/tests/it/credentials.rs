@@ -160,7 +160,8 @@ async fn only_the_principals_that_the_contract_names_may_call_scaled() {
 }
 
 /// Whether the request of the fixture is of one user or one side alone, so that nobody else can
-/// make it. That both kinds of caller may is shown where accounts and linkings are.
+/// make it. That both kinds of caller may is shown where accounts, linkings and
+/// subscriptions are.
 fn is_of_one_caller(path: &str) -> bool {
     [
         "DeviceService/GetAccount",
@@ -168,6 +169,9 @@ fn is_of_one_caller(path: &str) -> bool {
         "DeviceService/GetRecoveryKit",
         "DeviceLinkingService/PostLinkingMessage",
         "DeviceLinkingService/AwaitLinkingMessage",
+        "AccessService/GetSubscription",
+        "AccessService/ListSubscriptions",
+        "AccessService/CancelSubscription",
     ]
     .iter()
     .any(|method| path.ends_with(method))

@@ -29,19 +29,36 @@ impl Database {
         }
     }
 
-    /// Every row there is.
+    /// Every row there is, but for those that are written by themselves.
     pub(crate) fn rows(&self) -> Rows {
-        let rows = match self {
+        let mut rows = match self {
             Self::Sqlite(file) => of_sqlite(file),
             Self::Postgres { programs, url } => of_postgres(programs, url),
         };
         assert!(rows.keys().any(|(table, _)| table == "tenants"), "no rows were read: {rows:?}");
+        rows.retain(|(table, _), _| {
+            !HISTORY.contains(&table.as_str()) && !WORKED_ON.contains(&table.as_str())
+        });
         rows
     }
 }
 
 /// Tables whose rows end by themselves within minutes.
 const FLEETING: &[&str] = &["linkings"];
+
+/// What the folder writes by itself a moment after any change: the ledger's history.
+const HISTORY: &[&str] = &[
+    "ledger_unfolded",
+    "ledger_chain",
+    "ledger_subtrees",
+    "ledger_heads",
+    "ledger_checkpoints",
+    "ledger_folded",
+];
+
+/// What the worker of platforms' own wallets goes on with by itself.
+const WORKED_ON: &[&str] =
+    &["external_operations", "external_reconciliations", "external_findings"];
 
 /// The number of a device's newest stream: whoever opens one counts it up, whatever it then says.
 const FENCE: &str = "connection";

@@ -7,12 +7,14 @@ mod tokens;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use plasma_proto::billing::v1::price_terms::Mode;
 use plasma_proto::billing::v1::pricing_service_client::PricingServiceClient;
-use plasma_proto::billing::v1::publish_price_request::Mode;
+use plasma_proto::billing::v1::subscription_price::Period;
 use plasma_proto::billing::v1::wallet_service_client::WalletServiceClient;
 use plasma_proto::billing::v1::{
-    Amount, CreditWalletRequest, FreePrice, GetWalletRequest, OneTimeUnlockPrice, Price,
-    PriceScope, PublishPriceRequest, Shares, TimePassPrice, Wallet,
+    Amount, CreditWalletRequest, FixedPeriod, FreePrice, GetWalletRequest, MessageBundlePrice,
+    OneTimeUnlockPrice, Price, PriceDefinition, PriceScope, PriceTarget, PriceTerms,
+    PublishPriceRequest, Shares, SubscriptionPrice, TimePassPrice, Wallet,
 };
 use plasma_proto::tenant::v1::api_key_service_client::ApiKeyServiceClient;
 use plasma_proto::tenant::v1::identity_provider_service_client::IdentityProviderServiceClient;
@@ -45,6 +47,10 @@ pub struct Onboarding {
     pub operator_share_basis_points: u32,
     /// How long an account's devices can stop a reset; the service's default where unset.
     pub account_reset_delay: Option<Duration>,
+    /// Whether it is a sandbox, whose clock can be moved.
+    pub sandbox: bool,
+    /// Its IANA time zone; UTC where empty.
+    pub time_zone: String,
 }
 
 impl Onboarding {
@@ -56,6 +62,8 @@ impl Onboarding {
             allow_other_platforms: false,
             operator_share_basis_points: 0,
             account_reset_delay: None,
+            sandbox: false,
+            time_zone: String::new(),
         }
     }
 
@@ -72,6 +80,20 @@ impl Onboarding {
     #[must_use]
     pub fn account_reset_after(mut self, delay: Duration) -> Self {
         self.account_reset_delay = Some(delay);
+        self
+    }
+
+    /// The same, as a sandbox.
+    #[must_use]
+    pub fn sandbox(mut self) -> Self {
+        self.sandbox = true;
+        self
+    }
+
+    /// The same, by the calendar of an IANA time zone.
+    #[must_use]
+    pub fn in_time_zone(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.time_zone);
         self
     }
 
@@ -227,7 +249,7 @@ impl Platform {
     /// Publishes the price of one recipient, or the tenant's default where there is none.
     pub async fn publish_price(
         &self,
-        mode: Mode,
+        terms: PriceTerms,
         recipient_user_id: Option<&str>,
         recipient_basis_points: u32,
     ) -> Result<Price> {
@@ -239,12 +261,20 @@ impl Platform {
             recipient_basis_points,
             platform_basis_points: 10_000_u32.saturating_sub(recipient_basis_points),
         };
-        let request = PublishPriceRequest {
-            request_id: secret::request_id(),
+        let target = PriceTarget {
             scope: scope.into(),
             recipient_user_id: recipient_user_id.unwrap_or_default().to_owned(),
-            shares: Some(shares),
-            mode: Some(mode),
+            ..PriceTarget::default()
+        };
+        let request = PublishPriceRequest {
+            request_id: secret::request_id(),
+            definition: Some(PriceDefinition {
+                target: Some(target),
+                terms: Some(terms),
+                shares: Some(shares),
+                consent_time: None,
+            }),
+            effective_time: None,
         };
         PricingServiceClient::new(self.channel.clone())
             .publish_price(self.admin(request)?)
@@ -262,19 +292,30 @@ pub fn amount(currency_code: &str, minor_units: i64) -> Amount {
 }
 
 /// A price of nothing.
-pub fn free() -> Mode {
-    Mode::Free(FreePrice {})
+pub fn free() -> PriceTerms {
+    Mode::Free(FreePrice {}).into()
 }
 
 /// A price that is paid once.
-pub fn one_time_unlock(amount: Amount) -> Mode {
-    Mode::OneTimeUnlock(OneTimeUnlockPrice { amount: Some(amount) })
+pub fn one_time_unlock(amount: Amount) -> PriceTerms {
+    Mode::OneTimeUnlock(OneTimeUnlockPrice { amount: Some(amount) }).into()
 }
 
 /// A price that opens a chat for some seconds.
-pub fn time_pass(amount: Amount, seconds: i64) -> Mode {
+pub fn time_pass(amount: Amount, seconds: i64) -> PriceTerms {
     let duration = prost_types::Duration { seconds, nanos: 0 };
-    Mode::TimePass(TimePassPrice { amount: Some(amount), duration: Some(duration) })
+    Mode::TimePass(TimePassPrice { amount: Some(amount), duration: Some(duration) }).into()
+}
+
+/// A price that pays for some messages.
+pub fn message_bundle(amount: Amount, messages: i32) -> PriceTerms {
+    Mode::MessageBundle(MessageBundlePrice { amount: Some(amount), messages }).into()
+}
+
+/// A price that is paid for every some days.
+pub fn subscription(amount: Amount, days: i32) -> PriceTerms {
+    let period = Some(Period::Fixed(FixedPeriod { days }));
+    Mode::Subscription(SubscriptionPrice { amount: Some(amount), period, grace: None }).into()
 }
 
 /// A request with `authorization: Bearer <credential>`.
@@ -303,6 +344,8 @@ async fn create_tenant(
                 .and_then(|delay| prost_types::Duration::try_from(delay).ok()),
         }),
         operator_share_basis_points: onboarding.operator_share_basis_points,
+        sandbox: onboarding.sandbox,
+        time_zone: onboarding.time_zone.clone(),
     };
     let tenant = TenantServiceClient::new(channel.clone())
         .create_tenant(request_as(operator_key, request)?)

@@ -13,10 +13,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use plasma_proto::{FILE_DESCRIPTOR_SET, METHODS};
-use prost_reflect::{DescriptorPool, Kind, MessageDescriptor};
+use prost_reflect::{DescriptorPool, Kind, MessageDescriptor, ServiceDescriptor};
 
 fn contract() -> DescriptorPool {
     DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap()
+}
+
+/// Whether partners implement a service and the server does not offer it.
+fn is_of_partners(pool: &DescriptorPool, service: &ServiceDescriptor) -> bool {
+    let name = "plasma.options.v1.implemented_by_partner";
+    let option = pool.get_extension_by_name(name).unwrap();
+    service.options().get_extension(&option).as_bool() == Some(true)
 }
 
 /// Every message that a request can hold, the requests themselves included.
@@ -47,6 +54,7 @@ fn the_contract_has_the_services_that_the_server_offers() {
     let pool = contract();
     let mut paths: Vec<String> = pool
         .services()
+        .filter(|service| !is_of_partners(&pool, service))
         .flat_map(|service| {
             let methods: Vec<_> = service.methods().collect();
             methods.into_iter().map(move |m| format!("/{}/{}", service.full_name(), m.name()))
@@ -56,6 +64,25 @@ fn the_contract_has_the_services_that_the_server_offers() {
     assert!(paths.len() > 40, "{paths:?}");
     let table: Vec<_> = METHODS.iter().map(|method| method.path.to_owned()).collect();
     assert_eq!(paths, table, "run `make gen`");
+}
+
+#[test]
+fn what_partners_implement_is_offered_by_nobody_and_asks_for_no_principal() {
+    let pool = contract();
+    let of_partners: Vec<_> =
+        pool.services().filter(|service| is_of_partners(&pool, service)).collect();
+    let names: Vec<_> =
+        of_partners.iter().map(prost_reflect::ServiceDescriptor::full_name).collect();
+    assert_eq!(names, ["plasma.billing.v1.WalletProvider"]);
+    for service in &of_partners {
+        assert!(!plasma_proto::offered_services().contains(&service.full_name()));
+        for method in service.methods() {
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            assert!(plasma_proto::method(&path).is_none(), "{path}");
+            assert_eq!(methods::principals(&pool, &method), [0; 0], "{path}");
+        }
+    }
+    assert_eq!(plasma_proto::offered_services().len() + names.len(), pool.services().len());
 }
 
 #[test]

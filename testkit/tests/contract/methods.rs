@@ -5,7 +5,9 @@ use prost_reflect::{DescriptorPool, MessageDescriptor, MethodDescriptor, Value};
 use crate::fields::Rules;
 
 fn all(pool: &DescriptorPool) -> impl Iterator<Item = MethodDescriptor> + '_ {
-    pool.services().flat_map(|service| service.methods().collect::<Vec<_>>())
+    pool.services()
+        .filter(|service| !crate::is_of_partners(pool, service))
+        .flat_map(|service| service.methods().collect::<Vec<_>>())
 }
 
 /// Methods without principals, or whose messages are not named for them.
@@ -68,7 +70,7 @@ fn is_exempt(request: &MessageDescriptor, exempt: &[(&str, &str)]) -> bool {
     exempt.iter().any(|(name, _)| request.full_name() == format!("plasma.{name}Request"))
 }
 
-fn principals(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<i32> {
+pub(crate) fn principals(pool: &DescriptorPool, method: &MethodDescriptor) -> Vec<i32> {
     let access = pool.get_extension_by_name("plasma.options.v1.access").unwrap();
     let options = method.options();
     let access = options.get_extension(&access).into_owned();

@@ -27,13 +27,23 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
             "plasma-identity",
             "plasma-kit",
             "plasma-messaging",
+            "plasma-proof",
             "plasma-proto",
             "plasma-tenant",
         ],
-        &["plasma-client", "plasma-demo", "plasma-e2ee", "plasma-load-tests", "plasma-testkit"],
+        &[
+            "plasma-client",
+            "plasma-demo",
+            "plasma-e2ee",
+            "plasma-load-tests",
+            "plasma-testkit",
+            "plasma-wallet-provider",
+        ],
     ),
+    // An example for partners: it stands on the contract alone.
+    (&["plasma-wallet-provider"], &["plasma-billing", "plasma-kit", "plasma-tenant"]),
     (
-        &["plasma-e2ee", "plasma-identity"],
+        &["plasma-e2ee", "plasma-identity", "plasma-proof"],
         &["fred", "hyper", "plasma-kit", "plasma-proto", "rusqlite", "sea-orm", "tokio", "tonic"],
     ),
 ];

@@ -76,6 +76,7 @@ fn there_message(chat: &str, from: &Person, to: &Person) -> pb::SendRequest {
         peer_manifest_hash: to.manifest_hash().into(),
         own_manifest_hash: from.manifest_hash().into(),
         ephemeral: false,
+        envelope_class: pb::EnvelopeClass::Message.into(),
     }
 }
 

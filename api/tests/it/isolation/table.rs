@@ -16,6 +16,8 @@ pub(super) enum Answers {
     SameSuccess,
     /// Both with a success of the same length that is different each time: a challenge, a report.
     AsLong,
+    /// Both with a success that says when it was stored.
+    Stored,
     /// The holder of the value has a right to know: a link's token is the secret that the link
     /// is. An absent one is `NOT_FOUND`.
     Known { foreign: ErrorReason },
@@ -30,8 +32,16 @@ pub(super) fn answers(path: &str, place: &Place) -> Answers {
         ("Send" | "SendOwn" | "SendControl", "message_id")
         // Unknown ids are no error, and an envelope is acknowledged by its device alone.
         | ("Acknowledge", _)
-        // Explains the default where the recipient is none of the tenant's users.
-        | ("ExplainPrice", "recipient_user_id") => Answers::SameSuccess,
+        // Whoever is named of another platform is taken as named.
+        | ("ExplainPrice" | "RemovePayer", "payer_tenant_id")
+        | ("RemovePayer", "payer_user_id")
+        // What is gone is deleted.
+        | ("DeletePriceDraft", "price_draft_id")
+        | ("DeletePayerGroup", "payer_group_id") => Answers::SameSuccess,
+        // As named, and stored each time under an id and a time of its own.
+        ("AddPayer", "payer_tenant_id") | (_, "definition.target.payer_tenant_id") => {
+            Answers::Stored
+        }
         // An outcome of the response: the envelopes are not those of the current devices. It
         // repeats the id that the caller named.
         ("Send" | "SendOwn", field) if field.ends_with("device_id") => Answers::SameSuccess,
@@ -80,10 +90,12 @@ impl Answers {
                 (!right).then(|| format!("{}, expected {reason:?}", describe(status)))
             }
             (Self::Same(_, reason), Ok(_)) => Some(format!("succeeded, expected {reason:?}")),
-            (Self::SameSuccess | Self::AsLong, Err(status)) => {
+            (Self::SameSuccess | Self::AsLong | Self::Stored, Err(status)) => {
                 Some(format!("{}, expected success", describe(status)))
             }
-            (Self::SameSuccess | Self::AsLong, Ok(_)) | (Self::Known { .. }, _) => None,
+            (Self::SameSuccess | Self::AsLong | Self::Stored, Ok(_)) | (Self::Known { .. }, _) => {
+                None
+            }
         }
     }
 }

@@ -30,8 +30,15 @@ pub(super) fn spoil(request: &DynamicMessage) -> Vec<Spoiled> {
         }
     }
     found.extend(match request.descriptor().name() {
-        "PublishPriceRequest" => of_publication(request),
-        "GetStatementRequest" => of_statement(request),
+        "PublishPriceRequest" | "CreatePriceDraftRequest" | "UpdatePriceDraftRequest" => {
+            of_definition(request)
+        }
+        "AdvanceClockRequest" => of_advance(request),
+        "GetStatementRequest"
+        | "GetRevenueRequest"
+        | "ListTransactionsRequest"
+        | "SimulatePricesRequest"
+        | "ExportCsvRequest" => of_statement(request),
         "OpenChatRequest" | "PurchaseAccessRequest" => of_acceptance(request),
         _ => Vec::new(),
     });
@@ -69,31 +76,47 @@ fn forged(good: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-fn of_publication(request: &DynamicMessage) -> Vec<Spoiled> {
-    let recipient = named(request, "recipient_user_id");
-    let scope = named(request, "scope");
-    let shares = named(request, "shares.platform_basis_points");
+fn of_definition(request: &DynamicMessage) -> Vec<Spoiled> {
+    let target = |name: &str| named(request, &format!("definition.target.{name}"));
+    let shares = named(request, "definition.shares.platform_basis_points");
+    let expect = Expect::Field("definition.shares".to_owned());
+    let mut found = vec![change(request, &shares, "1 too many", Value::U32(2_001), expect)];
+    let scope = target("scope");
+    // Another scope, with which a recipient is missing or too much.
     let other = match scope.get(request).as_enum_number() {
-        Some(1) => 2,
-        _ => 1,
+        Some(1 | 3) => 2,
+        Some(2) => 1,
+        _ => 3,
     };
-    let mut found = vec![
-        // A recipient with the default's scope, or none with the recipient's.
-        change(request, &scope, "the other one", Value::EnumNumber(other), refused(&recipient)),
-        change(
-            request,
-            &shares,
-            "1 too many",
-            Value::U32(2_001),
-            Expect::Field("shares".to_owned()),
-        ),
-    ];
-    if other == 1 {
-        let absent = Value::String(fresh_id("user"));
-        let expect = Expect::Refused(Code::NotFound, ErrorReason::NotFound);
-        found.push(change(request, &recipient, "absent", absent, expect));
+    let expect = refused(&target("recipient_user_id"));
+    found.push(change(request, &scope, "another one", Value::EnumNumber(other), expect));
+    for (name, prefix) in
+        [("recipient_user_id", "user"), ("payer_user_id", "user"), ("payer_group_id", "payergroup")]
+    {
+        let place = target(name);
+        if place.get(request) != Value::String(String::new()) {
+            let absent = Value::String(fresh_id(prefix));
+            let expect = Expect::Refused(Code::NotFound, ErrorReason::NotFound);
+            found.push(change(request, &place, "absent", absent, expect));
+        }
     }
     found
+}
+
+/// A time that was, and one that is too far: 800 days after a good one.
+fn of_advance(request: &DynamicMessage) -> Vec<Spoiled> {
+    let time = named(request, "time");
+    let Value::Message(good) = time.get(request) else { panic!("no message") };
+    let seconds = good.get_field_by_name("seconds").unwrap().as_i64().unwrap();
+    let at = |seconds| {
+        let mut bad = good.clone();
+        bad.set_field_by_name("seconds", Value::I64(seconds));
+        Value::Message(bad)
+    };
+    vec![
+        change(request, &time, "past", at(1_700_000_000), refused(&time)),
+        change(request, &time, "too far", at(seconds + 800 * 86_400), refused(&time)),
+    ]
 }
 
 fn of_statement(request: &DynamicMessage) -> Vec<Spoiled> {

@@ -5,7 +5,7 @@ use plasma_proto::options::v1::FieldRules;
 use plasma_testkit::secret;
 use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
 
-use super::verdict::{OfBytes, of_bytes, of_edge, of_empty, of_repeated, of_text};
+use super::verdict::{OfBytes, of_bytes, of_edge, of_empty, of_longest, of_repeated, of_text};
 use super::{Expect, Spoiled};
 use crate::contract;
 use crate::fixtures::Call;
@@ -121,13 +121,13 @@ impl Spoiler<'_> {
             let text = format!("{letter}{}", "a".repeat(rest));
             refuse(&format!("with U+{:04X}", u32::from(letter)), text);
         }
-        let verdict = || of_text(self.place);
-        found.push(self.to("injection", Value::String(fit(INJECTION, min, max)), verdict()));
+        let verdict = of_text(self.place);
+        found.push(self.to("injection", Value::String(fit(INJECTION, min, max)), verdict));
         let unique = format!("{}{}", secret::name(), "a".repeat(max));
         found.push(self.to(
             "of the greatest length",
             Value::String(unique[..max].to_owned()),
-            verdict(),
+            of_longest(self.place),
         ));
         found
     }

@@ -1,7 +1,7 @@
 //! What must come of a value that the field rules allow and that only the field's meaning can
 //! judge.
 
-use prost_reflect::FieldDescriptor;
+use prost_reflect::{FieldDescriptor, Value};
 use tonic::Code;
 
 use plasma_proto::error::v1::ErrorReason;
@@ -22,8 +22,13 @@ pub(super) fn of_text(place: &Place) -> Expect {
         | "UpdateTenantRequest.display_name"
         | "CreateIdentityProviderRequest.issuer"
         | "CreateIdentityProviderRequest.audience"
+        | "CreatePriceDraftRequest.note"
+        | "UpdatePriceDraftRequest.note"
+        | "CreatePayerGroupRequest.display_name"
         | "CreditWalletRequest.reference"
         | "DebitWalletRequest.reference"
+        | "RecordPayoutRequest.reference"
+        | "RefundChargeRequest.reference"
         | "CreateReportRequest.comment"
         // What is wrong with a token is the answer.
         | "ValidateTokenRequest.token" => Expect::Accepted,
@@ -33,14 +38,23 @@ pub(super) fn of_text(place: &Place) -> Expect {
         "LookupUserRequest.partner_user_id" => {
             Expect::Refused(Code::NotFound, ErrorReason::NotFound)
         }
-        "CreateTenantRequest.link_base_url"
+        // A secret is visible ASCII, and the foreign text has spaces.
+        "SetWalletProviderRequest.url"
+        | "SetWalletProviderRequest.bearer_secret"
+        | "CreateTenantRequest.link_base_url"
         | "UpdateTenantRequest.link_base_url"
+        | "CreateTenantRequest.time_zone"
+        | "UpdateTenantRequest.time_zone"
         | "CreateIdentityProviderRequest.jwks_json"
         | "OpenChatRequest.link_token"
         | "ResolveLinkRequest.link_token"
         | "Amount.currency_code"
+        | "ExportCsvRequest.currency_code"
+        | "GetRevenueRequest.currency_code"
         | "GetStatementRequest.currency_code"
         | "GetWalletRequest.currency_code"
+        | "ListEarningsRequest.currency_code"
+        | "ListTransactionsRequest.currency_code"
         | "ListWalletEntriesRequest.currency_code" => field(),
         other if other.ends_with(".request_id") => Expect::Accepted,
         other if other.ends_with(".page_token") => field(),
@@ -48,16 +62,35 @@ pub(super) fn of_text(place: &Place) -> Expect {
     }
 }
 
+/// A text without meaning that is as long as it may be.
+pub(super) fn of_longest(place: &Place) -> Expect {
+    match short_name(place.field()).as_str() {
+        // Any visible ASCII is a secret.
+        "SetWalletProviderRequest.bearer_secret" => Expect::Accepted,
+        _ => of_text(place),
+    }
+}
+
 /// A field that may be empty, left empty.
 pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
     let refused = |reason| Expect::Refused(Code::FailedPrecondition, reason);
     match short_name(place.field()).as_str() {
-        // The scope of a recipient needs one; the fixture of the default's scope has none.
-        "PublishPriceRequest.recipient_user_id" => {
-            let scope = call.message.get_field_by_name("scope").unwrap().as_enum_number();
-            if scope == Some(2) { Expect::Field(place.path()) } else { Expect::Accepted }
+        // What the scope needs is there in the fixture, and nothing else.
+        "PriceTarget.recipient_user_id"
+        | "PriceTarget.payer_group_id"
+        | "PriceTarget.payer_user_id" => {
+            let empty = Value::String(String::new());
+            if place.get(&call.message) == empty {
+                Expect::Accepted
+            } else {
+                Expect::Field(place.path())
+            }
         }
         "AcceptedPrice.price_id" | "AcceptedPrice.amount" => refused(ErrorReason::PriceChanged),
+        // The page is one of another list then.
+        "ListEarningsRequest.currency_code" | "ListPayoutsRequest.recipient_user_id" => {
+            Expect::Field(place.sibling_path("page_token"))
+        }
         // A device means its own user; a key has none.
         "GetWalletRequest.user_id" | "ListWalletEntriesRequest.user_id" => {
             let is_key = call.credential.as_ref().is_some_and(|text| text.starts_with("sk_"));
@@ -72,8 +105,10 @@ pub(super) fn of_empty(place: &Place, call: &Call) -> Expect {
                 Expect::Refused(Code::NotFound, ErrorReason::NotFound)
             }
         }
-        // What the service's mark on a delivered envelope covers, and the mark.
-        "Envelope.chat_id"
+        // A wallet's file needs to know whose. What the service's mark on a delivered envelope
+        // covers, and the mark.
+        "ExportCsvRequest.user_id"
+        | "Envelope.chat_id"
         | "Envelope.message_id"
         | "Envelope.sender"
         | "Envelope.accept_time"
@@ -164,8 +199,14 @@ pub(super) fn of_edge(place: &Place, number: i64) -> Expect {
             "CreditWalletRequest" => {
                 Expect::Refused(Code::ResourceExhausted, ErrorReason::LimitReached)
             }
+            "RefundChargeRequest" => {
+                Expect::Refused(Code::FailedPrecondition, ErrorReason::RefundExceedsCharge)
+            }
             "DebitWalletRequest" => {
                 Expect::Refused(Code::FailedPrecondition, ErrorReason::InsufficientFunds)
+            }
+            "RecordPayoutRequest" => {
+                Expect::Refused(Code::FailedPrecondition, ErrorReason::PayoutExceedsEarnings)
             }
             _ => Expect::Accepted,
         },
@@ -175,7 +216,7 @@ pub(super) fn of_edge(place: &Place, number: i64) -> Expect {
         }
         // The two add up to 10,000, and the other one is as it was.
         ("Shares.recipient_basis_points" | "Shares.platform_basis_points", _) => {
-            Expect::Field("shares".to_owned())
+            Expect::Field("definition.shares".to_owned())
         }
         _ => Expect::Accepted,
     }

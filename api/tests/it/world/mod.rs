@@ -68,6 +68,13 @@ impl World {
         Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
     }
 
+    /// A platform whose clock can be moved.
+    pub(crate) async fn sandbox(&self) -> Platform {
+        let channel = self.wire.channel();
+        let onboarding = Onboarding::paid("Sandbox", 1_000).sandbox();
+        Platform::onboard(channel, self.cluster.operator_key(), &onboarding).await.unwrap()
+    }
+
     /// A platform whose users' accounts can be reset without delay.
     pub(crate) async fn hasty_platform(&self) -> Platform {
         let channel = self.wire.channel();
@@ -160,6 +167,7 @@ impl Twin {
             peer_manifest_hash: to.manifest_hash().into(),
             own_manifest_hash: from.manifest_hash().into(),
             ephemeral: false,
+            envelope_class: pb::EnvelopeClass::Message.into(),
         }
     }
 
@@ -219,13 +227,7 @@ pub(crate) async fn opening(wire: &Wire, person: &Person, token: &str) -> pb::Op
 
 /// The price of a quote, accepted.
 pub(crate) fn accepted(quote: &billing::Quote) -> billing::AcceptedPrice {
-    use billing::quote::Mode;
-    let amount = match &quote.mode {
-        Some(Mode::OneTimeUnlock(price)) => price.amount.clone(),
-        Some(Mode::TimePass(price)) => price.amount.clone(),
-        Some(Mode::Free(_)) | None => None,
-    };
-    billing::AcceptedPrice { price_id: quote.price_id.clone(), amount }
+    quote.accepted()
 }
 
 /// Opens a chat at the price in force; its id.
