@@ -1,8 +1,9 @@
 //! Amounts, ids and secrets as people read them.
 
 use iso_currency::Currency;
-use plasma_proto::billing::v1::quote::Mode;
-use plasma_proto::billing::v1::{Amount, Quote};
+use plasma_proto::billing::v1::price_terms::Mode;
+use plasma_proto::billing::v1::subscription_price::Period;
+use plasma_proto::billing::v1::{Amount, PriceTerms, Quote};
 
 /// Writes an amount with its currency: `EUR 9.99`.
 pub fn amount(amount: &Amount) -> String {
@@ -23,27 +24,29 @@ pub fn money(currency_code: &str, minor_units: i64) -> String {
 
 /// Writes what a quote asks for.
 pub fn quote(quote: &Quote) -> String {
-    match &quote.mode {
+    let Some(terms) = &quote.terms else { return "no price".to_owned() };
+    let paid = terms.amount().map(amount).unwrap_or_default();
+    match &terms.mode {
         None => "no price".to_owned(),
         Some(Mode::Free(_)) => "free".to_owned(),
-        Some(Mode::OneTimeUnlock(price)) => {
-            format!("{} once", price.amount.as_ref().map(amount).unwrap_or_default())
-        }
+        Some(Mode::OneTimeUnlock(_)) => format!("{paid} once"),
         Some(Mode::TimePass(price)) => {
             let seconds = price.duration.as_ref().map_or(0, |duration| duration.seconds);
-            let paid = price.amount.as_ref().map(amount).unwrap_or_default();
             format!("{paid} for {} days", seconds / 86_400)
         }
+        Some(Mode::Subscription(price)) => match &price.period {
+            Some(Period::Calendar(period)) if period.months == 1 => format!("{paid} a month"),
+            Some(Period::Calendar(period)) => format!("{paid} each {} months", period.months),
+            Some(Period::Fixed(period)) => format!("{paid} each {} days", period.days),
+            None => paid,
+        },
+        Some(Mode::MessageBundle(price)) => format!("{paid} for {} messages", price.messages),
     }
 }
 
 /// Returns the minor units that a quote asks for; 0 where it is free.
 pub fn price_of(quote: &Quote) -> i64 {
-    let amount = match &quote.mode {
-        None | Some(Mode::Free(_)) => None,
-        Some(Mode::OneTimeUnlock(price)) => price.amount.as_ref(),
-        Some(Mode::TimePass(price)) => price.amount.as_ref(),
-    };
+    let amount = quote.terms.as_ref().and_then(PriceTerms::amount);
     amount.map_or(0, |amount| amount.minor_units)
 }
 

@@ -1,11 +1,11 @@
 //! A search through everything the service wrote, for what it must not know.
 
 use anyhow::Result;
+use plasma_testkit::Platform;
 use plasma_testkit::scan::{self, Marker, Scan};
 use plasma_testkit::secret;
 
 use super::opening::Stage;
-use super::platforms::Platforms;
 use crate::person::Person;
 use crate::transcript::Transcript;
 
@@ -13,7 +13,7 @@ use crate::transcript::Transcript;
 pub async fn search(
     transcript: &mut Transcript,
     stage: &Stage,
-    platforms: &Platforms,
+    platforms: &[&Platform],
     people: &[&Person],
 ) -> Result<()> {
     transcript.chapter("What the service can read");
@@ -47,7 +47,7 @@ pub async fn search(
         ),
     );
     let mut secrets = Vec::new();
-    for platform in [&platforms.studio, &platforms.bank] {
+    for platform in platforms {
         secrets.extend([platform.admin_key(), platform.backend_key()].map(Marker::text));
     }
     secrets.extend(people.iter().map(|person| Marker::text(&person.partner_id)));

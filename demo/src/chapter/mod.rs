@@ -7,6 +7,7 @@ mod devices;
 mod free;
 mod lies;
 mod messages;
+mod money;
 mod opening;
 mod people;
 mod platforms;
@@ -31,5 +32,10 @@ pub async fn play(transcript: &mut Transcript, kind: ClusterKind) -> Result<()> 
     let dora = free::without_wallet(transcript, &stage, &platforms).await?;
     two_platforms::both_allow(transcript, &stage, &platforms, &cast, &dora).await?;
     devices::come_and_go(transcript, &stage, &platforms, &mut cast, chat).await?;
-    blindness::search(transcript, &stage, &platforms, &[&cast.ann, &cast.bob, &cid, &dora]).await
+    let newcomers = Box::pin(money::play(transcript, &stage, &platforms, &cast)).await?;
+    let mut people = vec![&cast.ann, &cast.bob, &cid, &dora];
+    people.extend(&newcomers.people);
+    let mut known = vec![&platforms.studio, &platforms.bank];
+    known.extend(&newcomers.platforms);
+    blindness::search(transcript, &stage, &known, &people).await
 }

@@ -31,7 +31,9 @@ pub async fn start(transcript: &mut Transcript, kind: ClusterKind) -> Result<Sta
                 .step("starting private PostgreSQL and Redis servers, then two `plasma serve` …");
         }
     }
-    let cluster = Cluster::builder(kind).private_servers().start().await?;
+    // A platform's own wallet is a process on this machine in a later chapter.
+    let cluster = Cluster::builder(kind).env("PLASMA_WALLET_PROVIDER_LOOPBACK", "true");
+    let cluster = cluster.private_servers().start().await?;
     for (index, node) in cluster.nodes().iter().enumerate() {
         transcript.detail(
             &format!("node {}", index + 1),
@@ -65,20 +67,24 @@ impl Stage {
     pub fn plant(&self, text: &str) -> Result<()> {
         let create = "CREATE TABLE planted_marker (content TEXT)";
         let insert = format!("INSERT INTO planted_marker (content) VALUES ('{text}')");
+        self.change(create)?;
+        self.change(&insert)
+    }
+
+    /// Changes the service's database, past the service.
+    pub fn change(&self, sql: &str) -> Result<()> {
         if let Some(url) = self.cluster.database_url() {
-            let postgres = &self.cluster.servers()?.postgres;
-            postgres.query(url, create)?;
-            postgres.query(url, &insert)?;
+            self.cluster.servers()?.postgres.query(url, sql)?;
             return Ok(());
         }
         let database = Connection::open(self.sqlite_file())?;
         database.busy_timeout(crate::person::SOON)?;
-        database.execute(create, [])?;
-        database.execute(&insert, [])?;
+        database.execute(sql, [])?;
         Ok(())
     }
 
-    fn sqlite_file(&self) -> std::path::PathBuf {
+    /// The file of the embedded database.
+    pub fn sqlite_file(&self) -> std::path::PathBuf {
         self.cluster.node(0).data_dir().join("plasma.db")
     }
 }

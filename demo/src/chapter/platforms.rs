@@ -147,7 +147,7 @@ async fn prices_are_set(
 ) -> Result<()> {
     let mode = time_pass(amount("EUR", PRICE), PASS_SECONDS);
     platform.publish_price(mode, None, RECIPIENT_SHARE).await?;
-    let request = ExplainPriceRequest { recipient_user_id: String::new() };
+    let request = ExplainPriceRequest::default();
     let mut client = PricingServiceClient::new(channel.clone());
     let explained = client.explain_price(platform.admin(request)?).await?.into_inner();
     let quote = explained.quote.clone().context("a quote")?;
