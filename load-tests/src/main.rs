@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use plasma_load_tests::figures::{
-    idle_memory, latency_half, offline, progress, purchase_hot, ratchet, relay_connect, relay_unary,
+    idle_memory, latency_half, offline, progress, purchase, ratchet, relay_connect, relay_unary,
+    renewals,
 };
 use plasma_load_tests::machine::Cores;
 use plasma_load_tests::options::{Arguments, FigureName, Options};
@@ -18,10 +19,10 @@ use tokio::task::{LocalSet, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 /// Everything together ends within this, whatever hangs.
-const AT_MOST: Duration = Duration::from_mins(10);
+const AT_MOST: Duration = Duration::from_mins(30);
 
 /// The order in which figures are measured.
-const ORDER: [FigureName; 11] = [
+const ORDER: [FigureName; 13] = [
     FigureName::Handshake,
     FigureName::RatchetTurn,
     FigureName::RatchetChain,
@@ -33,6 +34,8 @@ const ORDER: [FigureName; 11] = [
     FigureName::OfflineStore,
     FigureName::OfflineDrain,
     FigureName::PurchaseHot,
+    FigureName::PurchaseSpread,
+    FigureName::Renewals,
 ];
 
 fn main() -> ExitCode {
@@ -109,7 +112,11 @@ async fn measure(
         FigureName::OfflineStore | FigureName::OfflineDrain => {
             figures.extend(offline::measure(options, cores).await?);
         }
-        FigureName::PurchaseHot => figures.push(purchase_hot::measure(options, cores).await?),
+        FigureName::PurchaseHot => figures.push(purchase::measure_hot(options, cores).await?),
+        FigureName::PurchaseSpread => {
+            figures.extend(purchase::measure_spread(options, cores).await?);
+        }
+        FigureName::Renewals => figures.extend(renewals::measure(options, cores).await?),
         FigureName::Handshake
         | FigureName::RatchetTurn
         | FigureName::RatchetChain

@@ -43,6 +43,12 @@ pub enum FigureName {
     /// Purchases against one tenant's revenue.
     #[value(name = "purchase.hot")]
     PurchaseHot,
+    /// Purchases against the revenue of many tenants, by many callers and by one.
+    #[value(name = "purchase.spread")]
+    PurchaseSpread,
+    /// Subscriptions that are due, renewed by the server itself.
+    #[value(name = "renewals")]
+    Renewals,
     /// One session begun and its first message opened.
     #[value(name = "handshake")]
     Handshake,
@@ -68,6 +74,8 @@ impl FigureName {
             Self::IdleMemory => "idle.memory",
             Self::LatencyHalf => "latency.half",
             Self::PurchaseHot => "purchase.hot",
+            Self::PurchaseSpread => "purchase.spread",
+            Self::Renewals => "renewals",
             Self::Handshake => "handshake",
             Self::RatchetTurn => "ratchet.turn",
             Self::RatchetChain => "ratchet.chain",
@@ -97,6 +105,9 @@ pub struct Options {
     /// Connections of idle.memory, in ascending order; even
     #[arg(long, value_delimiter = ',', value_parser = even_idle)]
     pub idle: Vec<usize>,
+    /// Subscriptions that are due in renewals
+    #[arg(long, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    pub renewals: Option<u32>,
     /// Seconds of each measured window
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub seconds: Option<u64>,
@@ -122,6 +133,11 @@ impl Options {
             return self.idle.clone();
         }
         vec![if self.quick { 100 } else { 1_000 }]
+    }
+
+    /// The subscriptions that are due in `renewals`.
+    pub fn renewals(&self) -> u32 {
+        self.renewals.unwrap_or(if self.quick { 1_500 } else { 100_000 })
     }
 
     /// The length of a measured window.

@@ -3,10 +3,11 @@
 pub mod idle_memory;
 pub mod latency_half;
 pub mod offline;
-pub mod purchase_hot;
+pub mod purchase;
 pub mod ratchet;
 pub mod relay_connect;
 pub mod relay_unary;
+pub mod renewals;
 mod stage;
 mod window;
 

@@ -82,6 +82,7 @@ impl Speech {
                     peer_manifest_hash: contact.manifest_hash.clone(),
                     own_manifest_hash: own_manifest_hash.clone(),
                     ephemeral: false,
+                    envelope_class: pb::EnvelopeClass::Message.into(),
                 };
                 (SEND, frame(&request).into())
             }

@@ -57,6 +57,7 @@ impl Device {
             peer_manifest_hash: to.manifest_hash.clone(),
             own_manifest_hash: self.enrolled.manifest_hash.clone(),
             ephemeral: false,
+            envelope_class: pb::EnvelopeClass::Message.into(),
         };
         let answer = self.messages.clone().send(self.request(request)?).await?.into_inner();
         match answer.outcome {

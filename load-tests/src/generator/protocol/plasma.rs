@@ -45,6 +45,7 @@ impl PlasmaProtocol {
                     peer_manifest_hash: peer.manifest_hash.clone(),
                     own_manifest_hash: own.manifest_hash.clone(),
                     ephemeral: false,
+                    envelope_class: pb::EnvelopeClass::Message.into(),
                 };
                 let send = SendTemplate::new(frame(&request), &id, &ciphertext)?;
                 let call = said(CallTemplate::CALL, Call::Send(request));

@@ -5,18 +5,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use plasma_proto::billing::v1::PurchaseAccessRequest;
 use plasma_proto::billing::v1::access_service_client::AccessServiceClient;
-use plasma_proto::billing::v1::{AcceptedPrice, PurchaseAccessRequest};
 use plasma_testkit::secret;
 use tokio::time::{Instant, sleep_until};
 use tonic::transport::Channel;
 
+use super::Work;
 use super::shop::{Chat, PASS_SECONDS, Shop};
-use super::{CALLERS, Work};
-use crate::enrollment::Enrolled;
 
 /// A pass begins a little before its answer arrives; the margin is for clocks.
-const PASS: Duration = Duration::from_millis(PASS_SECONDS.unsigned_abs() * 1_000 + 50);
+pub const PASS: Duration = Duration::from_millis(PASS_SECONDS.unsigned_abs() * 1_000 + 50);
 
 /// All callers.
 #[derive(Debug)]
@@ -44,11 +43,11 @@ struct Counts {
 }
 
 impl<'a> Callers<'a> {
-    /// Divides the payers among the callers.
-    pub fn of(shop: &'a Shop) -> Result<Self> {
+    /// Divides the payers among so many callers.
+    pub fn of(shop: &'a Shop, count: usize) -> Result<Self> {
         let lapsed = Instant::now() + PASS;
-        let callers = (0..CALLERS).map(|place| {
-            let own = shop.chats.iter().filter(|chat| chat.payer % CALLERS == place);
+        let callers = (0..count).map(|place| {
+            let own = shop.chats.iter().filter(|chat| chat.payer % count == place);
             Ok(Caller {
                 client: AccessServiceClient::new(shop.channel()?),
                 shop,
@@ -93,8 +92,7 @@ impl Caller<'_> {
                 counts.waited.set(counts.waited.get() + 1);
                 sleep_until(lapsed).await;
             }
-            let payer = &self.shop.payers[chat.payer];
-            let pass = buy(&mut self.client, payer, chat, &self.shop.accepted).await?;
+            let pass = buy(&mut self.client, self.shop, chat).await?;
             self.chats[place].1 = Instant::now() + PASS;
             ensure!(self.passes.insert(pass), "a purchase answered with the pass of another");
             counts.bought.set(counts.bought.get() + 1);
@@ -104,15 +102,16 @@ impl Caller<'_> {
 }
 
 /// Buys; the id of the pass.
-async fn buy(
+pub async fn buy(
     client: &mut AccessServiceClient<Channel>,
-    payer: &Enrolled,
+    shop: &Shop,
     chat: &Chat,
-    accepted: &AcceptedPrice,
 ) -> Result<String> {
+    let (payer, accepted) = (&shop.payers[chat.payer], shop.accepted(chat));
     let request = PurchaseAccessRequest {
         request_id: secret::request_id(),
         chat_id: chat.id.clone(),
+        extend: false,
         accepted_price: Some(accepted.clone()),
     };
     let answer = client.purchase_access(payer.request(request)?).await;
