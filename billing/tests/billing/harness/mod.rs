@@ -1,51 +1,32 @@
 //! A fresh database, one node or two over it, and callers.
 
-use std::collections::{HashMap, HashSet};
+mod caller;
+mod others;
+mod service;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pb::access_service_client::AccessServiceClient;
-use pb::access_service_server::AccessServiceServer;
-use pb::clock_service_client::ClockServiceClient;
-use pb::clock_service_server::ClockServiceServer;
-use pb::external_wallet_service_client::ExternalWalletServiceClient;
-use pb::external_wallet_service_server::ExternalWalletServiceServer;
-use pb::ledger_service_client::LedgerServiceClient;
-use pb::ledger_service_server::LedgerServiceServer;
-use pb::payout_service_client::PayoutServiceClient;
-use pb::payout_service_server::PayoutServiceServer;
-use pb::pricing_service_client::PricingServiceClient;
-use pb::pricing_service_server::PricingServiceServer;
-use pb::statement_service_client::StatementServiceClient;
-use pb::statement_service_server::StatementServiceServer;
-use pb::wallet_service_client::WalletServiceClient;
-use pb::wallet_service_server::WalletServiceServer;
 use plasma_billing::ports::{Chats, Parties, Tenants, Terms};
-use plasma_billing::service::{
-    AccessService, ClockService, ExternalWalletService, LedgerService, PayoutService,
-    PricingService, StatementService, WalletService,
-};
 use plasma_billing::{Billing, Purchase, WalletPolicy};
-use plasma_kit::actor::{Actor, DeviceActor, KeyActor};
 use plasma_kit::bus::LocalBus;
 use plasma_kit::db::DbConfig;
 use plasma_kit::events::Events;
-use plasma_kit::ids::{ApiKeyId, ChatId, DeviceId, TenantId, UserId};
+use plasma_kit::ids::{ChatId, TenantId, UserId};
 use plasma_kit::secrets::Secrets;
-use plasma_kit::{Db, Env, Failure, Zone};
+use plasma_kit::{Db, Env, Zone};
 use plasma_proto::billing::v1 as pb;
 use sea_orm::{ConnectionTrait, Database, Statement};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tonic::metadata::MetadataValue;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Server};
-use tonic::{Request, Status};
+use tonic::Status;
+use tonic::transport::Channel;
 use tonic_types::StatusExt;
-use uuid::Uuid;
+
+pub use caller::Caller;
+pub use others::Others;
 
 /// The master key of every node.
 pub const SECRET: [u8; 32] = [7; 32];
@@ -76,46 +57,6 @@ impl MigratorTrait for Migrator {
         let mut all = plasma_kit::migration::migrations();
         all.extend(plasma_billing::migration::migrations());
         all
-    }
-}
-
-/// What the other contexts would answer.
-#[derive(Default)]
-pub struct Others {
-    terms: Mutex<HashMap<TenantId, Terms>>,
-    users: Mutex<HashSet<(TenantId, UserId)>>,
-    chats: Mutex<HashMap<(TenantId, UserId, ChatId), Parties>>,
-}
-
-#[async_trait::async_trait]
-impl Tenants for Others {
-    async fn terms(&self, tenant: TenantId) -> Result<Option<Terms>, Failure> {
-        Ok(self.terms.lock().unwrap().get(&tenant).cloned())
-    }
-
-    async fn partner_user_id(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-    ) -> Result<Option<String>, Failure> {
-        let known = self.users.lock().unwrap().contains(&(tenant, user));
-        Ok(known.then(|| format!("partner-{user}")))
-    }
-
-    async fn user_exists(&self, tenant: TenantId, user: UserId) -> Result<bool, Failure> {
-        Ok(self.users.lock().unwrap().contains(&(tenant, user)))
-    }
-}
-
-#[async_trait::async_trait]
-impl Chats for Others {
-    async fn parties(
-        &self,
-        tenant: TenantId,
-        user: UserId,
-        chat: ChatId,
-    ) -> Result<Option<Parties>, Failure> {
-        Ok(self.chats.lock().unwrap().get(&(tenant, user, chat)).copied())
     }
 }
 
@@ -191,7 +132,7 @@ impl World {
                 Arc::clone(&world.others) as Arc<dyn Chats>,
             )
             .with_wallet_policy(QUICK);
-            let channel = serve(billing.clone(), world.stop.clone()).await;
+            let channel = service::serve(billing.clone(), world.stop.clone()).await;
             world.nodes.push(Node { billing, db, events, channel });
         }
         world
@@ -309,149 +250,6 @@ impl World {
             accepted: accept(quote),
             extend: false,
         }
-    }
-}
-
-async fn serve(billing: Billing, stop: CancellationToken) -> Channel {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let router = Server::builder()
-        .add_service(AccessServiceServer::with_interceptor(
-            AccessService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(PricingServiceServer::with_interceptor(
-            PricingService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(WalletServiceServer::with_interceptor(
-            WalletService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(ClockServiceServer::with_interceptor(
-            ClockService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(ExternalWalletServiceServer::with_interceptor(
-            ExternalWalletService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(StatementServiceServer::with_interceptor(
-            StatementService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(PayoutServiceServer::with_interceptor(
-            PayoutService::new(billing.clone()),
-            authenticate,
-        ))
-        .add_service(LedgerServiceServer::with_interceptor(
-            LedgerService::new(billing),
-            authenticate,
-        ));
-    tokio::spawn(async move {
-        let incoming = TcpIncoming::from(listener);
-        router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await.unwrap();
-    });
-    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
-}
-
-/// Stands for the auth layer: believes what the caller says it is.
-fn authenticate(mut request: Request<()>) -> Result<Request<()>, Status> {
-    let actor = request.metadata().get("x-actor").ok_or_else(Failure::unauthenticated)?;
-    let words: Vec<&str> = actor.to_str().unwrap().split(' ').collect();
-    let id = |index: usize| words[index].parse::<Uuid>().unwrap();
-    let actor = match words[0] {
-        "key" => Actor::Key(KeyActor {
-            tenant: TenantId(id(1)),
-            key: ApiKeyId(Uuid::from_u128(1)),
-            admin: true,
-            backend: true,
-        }),
-        "device" => Actor::Device(DeviceActor {
-            tenant: TenantId(id(1)),
-            user: UserId(id(2)),
-            device: DeviceId(Uuid::from_u128(2)),
-        }),
-        other => panic!("{other}"),
-    };
-    request.extensions_mut().insert(actor);
-    Ok(request)
-}
-
-type Authenticated = InterceptedService<Channel, Introduce>;
-
-/// Says who is calling.
-#[derive(Clone)]
-pub struct Introduce(MetadataValue<tonic::metadata::Ascii>);
-
-impl tonic::service::Interceptor for Introduce {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("x-actor", self.0.clone());
-        Ok(request)
-    }
-}
-
-/// A caller of every service at one node.
-#[derive(Clone)]
-pub struct Caller {
-    pub access: AccessServiceClient<Authenticated>,
-    pub pricing: PricingServiceClient<Authenticated>,
-    pub external: ExternalWalletServiceClient<Authenticated>,
-    pub wallet: WalletServiceClient<Authenticated>,
-    pub statement: StatementServiceClient<Authenticated>,
-    pub clock: ClockServiceClient<Authenticated>,
-    pub payout: PayoutServiceClient<Authenticated>,
-    pub ledger: LedgerServiceClient<Authenticated>,
-}
-
-impl Caller {
-    fn new(node: &Node, actor: &str) -> Self {
-        let (channel, who) = (node.channel.clone(), Introduce(actor.parse().unwrap()));
-        Self {
-            access: AccessServiceClient::with_interceptor(channel.clone(), who.clone()),
-            pricing: PricingServiceClient::with_interceptor(channel.clone(), who.clone()),
-            wallet: WalletServiceClient::with_interceptor(channel.clone(), who.clone()),
-            external: ExternalWalletServiceClient::with_interceptor(channel.clone(), who.clone()),
-            statement: StatementServiceClient::with_interceptor(channel.clone(), who.clone()),
-            clock: ClockServiceClient::with_interceptor(channel.clone(), who.clone()),
-            payout: PayoutServiceClient::with_interceptor(channel.clone(), who.clone()),
-            ledger: LedgerServiceClient::with_interceptor(channel, who),
-        }
-    }
-
-    pub async fn credit(&self, user: UserId, code: &str, minor_units: i64) -> i64 {
-        let request = credit(&fresh("credit"), user, code, minor_units);
-        let response = self.wallet.clone().credit_wallet(request).await.unwrap().into_inner();
-        response.wallet.unwrap().balance.unwrap().minor_units
-    }
-
-    pub async fn balance(&self, user: UserId, code: &str) -> i64 {
-        let request =
-            pb::GetWalletRequest { user_id: user.to_string(), currency_code: code.to_owned() };
-        let response = self.wallet.clone().get_wallet(request).await.unwrap().into_inner();
-        response.wallet.unwrap().balance.unwrap().minor_units
-    }
-
-    pub async fn publish(&self, request: pb::PublishPriceRequest) -> pb::Price {
-        let response = self.pricing.clone().publish_price(request).await.unwrap();
-        response.into_inner().price.unwrap()
-    }
-
-    pub async fn quote(&self, chat: ChatId) -> pb::Quote {
-        let request = pb::GetQuoteRequest { chat_id: chat.to_string() };
-        self.access.clone().get_quote(request).await.unwrap().into_inner().quote.unwrap()
-    }
-
-    pub async fn buy(&self, chat: ChatId, quote: &pb::Quote) -> Result<pb::Pass, Status> {
-        let request = purchase(&fresh("buy"), chat, quote);
-        let response = self.access.clone().purchase_access(request).await?;
-        Ok(response.into_inner().pass.unwrap())
-    }
-
-    pub async fn statement(&self, code: &str) -> Vec<pb::StatementLine> {
-        let request =
-            pb::GetStatementRequest { currency_code: code.to_owned(), ..Default::default() };
-        self.statement.clone().get_statement(request).await.unwrap().into_inner().lines
     }
 }
 
